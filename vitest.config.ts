@@ -1,0 +1,22 @@
+import { fileURLToPath } from "node:url"
+import { defineConfig } from "vitest/config"
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^holdfast$/, replacement: source("src/index.ts") },
+      { find: /^holdfast\/testing$/, replacement: source("src/testing/index.ts") }
+    ]
+  },
+  test: {
+    include: ["test/**/*.test.ts"],
+    setupFiles: ["test/setup.ts"],
+    // a process a file: what a test leaves behind is found among that process's children
+    pool: "forks",
+    // real agent processes start slowly on a busy machine
+    testTimeout: 30_000,
+    hookTimeout: 30_000
+  }
+})
