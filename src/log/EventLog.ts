@@ -1,0 +1,191 @@
+/**
+ * The log of every session: numbers events, stores them, and only then shows them.
+ *
+ * ```ts
+ * const log = yield* EventLog
+ * yield* log.append(sessionId, [{ event: { type: "TextChunk", text: "hello" }, runId }])
+ * yield* log.tail({ session: sessionId, after: 0 }).pipe(Stream.runForEach((entry) => Console.log(entry.json)))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Reactivity from "@effect/experimental/Reactivity"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Chunk from "effect/Chunk"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { EventLogClosed, EventLogUnavailable, SessionNotFound, StoreTooNew } from "../domain/Errors.js"
+import { CursorExpired } from "../domain/Errors.js"
+import type { SessionId } from "../domain/Ids.js"
+import type { Draft, SessionState } from "../domain/Session.js"
+import * as Session from "../domain/Session.js"
+import type { EventStore, Listing, LogEntry, Range } from "./EventStore.js"
+import * as LiveEdge from "./LiveEdge.js"
+import * as MemoryStore from "./MemoryStore.js"
+import * as SqlStore from "./SqlStore.js"
+import * as Writer from "./Writer.js"
+
+export type { LogEntry } from "./EventStore.js"
+
+/** Where a cursor starts: only events with a greater number are read. @since 0.1.0 */
+export interface Cursor {
+  readonly session: SessionId
+  readonly after: number
+}
+
+/** @since 0.1.0 */
+export class EventLog extends Context.Tag("holdfast/EventLog")<EventLog, {
+  /**
+   * Stores the events in order, without another's in between, and returns the number of the last one. It waits until they are
+   * stored (EL4); interrupting the caller does not take them back. The first event of a session must be `SessionOpened`.
+   */
+  readonly append: (
+    session: SessionId,
+    events: ReadonlyArray<Draft>
+  ) => Effect.Effect<number, SessionNotFound | EventLogClosed | EventLogUnavailable>
+  /** The stored events after the cursor, page by page, up to the head at the time of the call. */
+  readonly read: (cursor: Cursor) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | EventLogUnavailable>
+  /**
+   * Replays and then follows, without a gap or a duplicate (EL2), for ever. A cursor past the head waits. A page is a chunk: what is
+   * ready together arrives together. It ends when the log closes.
+   */
+  readonly tail: (cursor: Cursor) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | EventLogUnavailable>
+  /** The number of the last event. */
+  readonly head: (session: SessionId) => Effect.Effect<number, SessionNotFound | EventLogUnavailable>
+  /** The fold of the session's events up to its head. */
+  readonly state: (session: SessionId) => Effect.Effect<SessionState, SessionNotFound | EventLogUnavailable>
+  /** Sessions, newest first, after the one named, at most `limit`. */
+  readonly sessions: (
+    listing: Listing
+  ) => Effect.Effect<ReadonlyArray<SessionState>, SessionNotFound | EventLogUnavailable>
+  /**
+   * Forgets the events before `oldest` (EL6): a cursor below gets `CursorExpired`. What is past the head, or gone already, changes
+   * nothing.
+   */
+  readonly trim: (
+    session: SessionId,
+    oldest: number
+  ) => Effect.Effect<void, SessionNotFound | EventLogClosed | EventLogUnavailable>
+}>() {}
+
+/** @since 0.1.0 */
+export interface Options {
+  /** How much is kept of each session, at least; it is trimmed in coarse steps (EL6). Everything when left out. */
+  readonly retention?: { readonly maxEvents: number } | undefined
+}
+
+/**
+ * A log over a store that nobody else writes to. It first ends what a crash left open (EL5).
+ *
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(store: EventStore, options: Options = {}) {
+  const edge = LiveEdge.make()
+  yield* Effect.addFinalizer(() => Effect.sync(edge.close))
+  // its finalizer runs first: what it still stores is shown before the edge closes (EL7)
+  const writer = yield* Writer.make(store, edge, options.retention?.maxEvents ?? Number.POSITIVE_INFINITY)
+
+  const state = (session: SessionId) => Effect.map(writer.stored(session), ({ state }) => state)
+  const head = (session: SessionId) => Effect.map(state(session), ({ head }) => head)
+
+  /** The next page, of a range that was stored. */
+  const page = (range: Range) =>
+    Effect.flatMap(store.page(range), (entries) => {
+      // EL6: numbers have no holes (EL1), so what is missing is below the horizon
+      const oldest = entries[0]?.seq ?? range.upTo + 1
+      return oldest > range.after + 1 ? Effect.fail(expired(range.session, oldest)) : Effect.succeed(entries)
+    })
+
+  const read = ({ after, session }: Cursor) =>
+    Stream.unwrap(
+      Effect.map(head(session), (upTo) =>
+        Stream.unfoldChunkEffect(after, (after) =>
+          after >= upTo ? Effect.succeedNone : Effect.map(page({ session, after, upTo }), emit)))
+    )
+
+  const tail = ({ after, session }: Cursor) =>
+    Stream.unwrapScoped(Effect.gen(function*() {
+      // EL2: first follow, then ask for the head, so that nothing falls in between
+      const follower = yield* edge.follow(session)
+      follower.head = Math.max(follower.head, yield* head(session))
+      const next = (after: number): Effect.Effect<Step, CursorExpired | EventLogUnavailable> =>
+        Effect.suspend(() => {
+          const ready = edge.after(session, after)
+          if (ready.length > 0) return Effect.succeed(emit(ready))
+          if (edge.isClosed()) return Effect.succeedNone
+          return follower.head > after
+            ? Effect.map(page({ session, after, upTo: follower.head }), emit)
+            : Effect.zipRight(edge.changed(follower, after), next(after))
+        })
+      return Stream.unfoldChunkEffect(after, next)
+    }))
+
+  yield* recover(store, writer)
+
+  return EventLog.of({ append: writer.append, read, tail, head, state, sessions: store.list, trim: writer.trim })
+})
+
+type Step = Option.Option<readonly [page: Chunk.Chunk<LogEntry>, after: number]>
+
+const emit = (entries: ReadonlyArray<LogEntry>): Step =>
+  Option.map(
+    Option.fromNullable(entries[entries.length - 1]),
+    (last) => [Chunk.unsafeFromArray(entries), last.seq]
+  )
+
+const expired = (sessionId: SessionId, oldest: number) =>
+  new CursorExpired({
+    sessionId,
+    oldest,
+    message: `session ${sessionId} has no events before ${oldest} any more; read from there, or after ${oldest - 1}`
+  })
+
+/** EL5: every run, question and restart that no one will ever end. */
+const recover = (store: EventStore, writer: Writer.Writer) =>
+  Effect.flatMap(store.unfinished, (states) =>
+    Effect.forEach(
+      states,
+      (state) => writer.append(state.id, Session.recovery(state, "Holdfast ended before it did")),
+      { concurrency: "unbounded", discard: true }
+    )).pipe(Effect.catchTag("SessionNotFound", "EventLogClosed", Effect.die))
+
+/** A log that is gone with its process. @since 0.1.0 */
+export const layerMemory: Layer.Layer<EventLog> = Layer.scoped(
+  EventLog,
+  Effect.flatMap(MemoryStore.make, (store) => make(store))
+).pipe(Layer.orDie)
+
+/**
+ * A log in the database of the client that is provided. Its tables are `holdfast_…`. Do not append within a transaction of that
+ * client: SQLite has one connection, and the log would wait for it.
+ *
+ * @since 0.1.0
+ */
+export const layerSql = (
+  options: Options = {}
+): Layer.Layer<EventLog, StoreTooNew | EventLogUnavailable, SqlClient.SqlClient> =>
+  Layer.scoped(EventLog, Effect.flatMap(SqlStore.make, (store) => make(store, options)))
+
+/**
+ * A log in an SQLite file, which is made when it is not there. The folder must be there, and one process at a time may hold
+ * it: see `DataFolder`.
+ *
+ * @since 0.1.0
+ */
+export const layerSqlite = (
+  options: Options & { readonly filename: string }
+): Layer.Layer<EventLog, StoreTooNew | EventLogUnavailable> =>
+  Layer.provide(layerSql(options), Layer.scoped(SqlClient.SqlClient, sqlite(options.filename)))
+
+const sqlite = (filename: string): Effect.Effect<SqlClient.SqlClient, EventLogUnavailable, Scope.Scope> =>
+  SqliteClient.make({ filename }).pipe(
+    // EL4: with a write-ahead log, a commit survives the end of the process without an fsync each
+    Effect.tap((sql) => Effect.zipRight(sql`PRAGMA synchronous = NORMAL`, sql`PRAGMA busy_timeout = 5000`)),
+    Effect.provide(Reactivity.layer),
+    SqlStore.guard(`open ${filename}`)
+  )

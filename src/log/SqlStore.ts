@@ -1,0 +1,230 @@
+/**
+ * A store in an SQL database. SQLite is the one that it is made and tested for.
+ *
+ * Two tables: a row a session, with its state, and a row an event. Both are written in one transaction, so that the state never says
+ * more or less than the events.
+ *
+ * @since 0.1.0
+ */
+import * as Migrator from "@effect/sql/Migrator"
+import * as SqlClient from "@effect/sql/SqlClient"
+import { SqlError } from "@effect/sql/SqlError"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { EventLogUnavailable, StoreTooNew } from "../domain/Errors.js"
+import * as Session from "../domain/Session.js"
+import type { Advance, EventStore, LogEntry } from "./EventStore.js"
+import { fitting, notFound, pageLimit } from "./EventStore.js"
+
+const table = "holdfast_migrations"
+
+const migrations: Readonly<Record<string, Effect.Effect<void, SqlError, SqlClient.SqlClient>>> = {
+  "1_sessions_and_events": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    // `ordinal` is the order in which sessions were opened, and a short name for the rows of events
+    yield* sql`CREATE TABLE holdfast_sessions (
+      ordinal INTEGER PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      status TEXT NOT NULL,
+      unfinished INTEGER NOT NULL,
+      state TEXT NOT NULL
+    )`
+    // `size` stands before `json`: sizes are read without the pages that a long text overflows to
+    yield* sql`CREATE TABLE holdfast_events (
+      session INTEGER NOT NULL,
+      seq INTEGER NOT NULL,
+      type TEXT NOT NULL,
+      size INTEGER NOT NULL,
+      json TEXT NOT NULL,
+      PRIMARY KEY (session, seq)
+    )`
+  })
+}
+
+/** The newest schema that this version knows. */
+const supported = Math.max(...Object.keys(migrations).map((name) => Number.parseInt(name)))
+
+/** What the driver said, without what was wrapped around it. @since 0.1.0 */
+export const reason = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  const root = error instanceof SqlError ? error.cause : error
+  return root instanceof Error ? root.message : String(root)
+}
+
+/**
+ * Whatever goes wrong in the database as one error. Defects too: `@effect/sql` makes one of a failed COMMIT and of a failed migration,
+ * and the SQLite driver throws when it cannot open its file.
+ *
+ * @since 0.1.0
+ */
+export const guard = (doing: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.catchAllCause(effect, (cause): Effect.Effect<never, EventLogUnavailable> =>
+    Cause.isInterruptedOnly(cause)
+      ? Effect.interrupt
+      : Effect.fail(new EventLogUnavailable({ message: `the event log cannot ${doing}: ${reason(cause)}` })))
+
+const prepare = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  // a schema newer than all of ours is left as it is
+  yield* Migrator.make({})({ loader: Migrator.fromRecord(migrations), table })
+  const rows = yield* sql<{ found: number }>`SELECT MAX(migration_id) AS found FROM ${sql(table)}`
+  return rows[0]?.found ?? 0
+})
+
+const decodeState = Schema.decode(Schema.parseJson(Session.SessionState))
+
+const encodeState = (state: Session.SessionState): string => {
+  // its decoded form is its encoded form (this assignment is the proof)
+  const encoded: typeof Session.SessionState.Encoded = state
+  return JSON.stringify(encoded)
+}
+
+const rowOf = ({ state }: Advance) => ({
+  id: state.id,
+  status: Session.status(state),
+  unfinished: Session.recovery(state, "").length > 0 ? 1 : 0,
+  state: encodeState(state)
+})
+
+/** Rows for one statement each, in powers of two: few statements, and few distinct ones to prepare. */
+const slices = <A>(rows: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> => {
+  const slices: Array<ReadonlyArray<A>> = []
+  for (let from = 0; from < rows.length;) {
+    const size = Math.min(2 ** Math.floor(Math.log2(rows.length - from)), 512)
+    slices.push(rows.slice(from, from += size))
+  }
+  return slices
+}
+
+/** Events that one DELETE takes: other work comes in between. */
+const trimStep = 2000
+
+/**
+ * Brings the schema up to date; a store that a newer Holdfast wrote is left alone.
+ *
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<EventStore, StoreTooNew | EventLogUnavailable, SqlClient.SqlClient> = Effect.gen(
+  function*() {
+    const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+    const found = yield* guard("prepare its store")(prepare)
+    if (found > supported) {
+      return yield* Effect.fail(
+        new StoreTooNew({
+          found,
+          supported,
+          message:
+            `the store has schema ${found}, written by a newer Holdfast; this one knows schemas up to ${supported}: upgrade it`
+        })
+      )
+    }
+    // EL4: SQLite has one connection, and a statement that slipped into the open transaction would read what may be rolled back
+    const alone = (yield* Effect.makeSemaphore(1)).withPermits(1)
+    // no span a statement on the event path
+    const exclusively = <A, E>(doing: string, effect: Effect.Effect<A, E>) =>
+      guard(doing)(Effect.withTracerEnabled(alone(effect), false))
+
+    const statesOf = (rows: ReadonlyArray<{ readonly state: string }>) =>
+      Effect.forEach(rows, ({ state }) => decodeState(state))
+
+    const numberOf = (session: string) => sql`(SELECT ordinal FROM holdfast_sessions WHERE id = ${session})`
+
+    const upsert = (advances: ReadonlyArray<Advance>) =>
+      sql<{ ordinal: number; id: string }>`INSERT INTO holdfast_sessions ${sql.insert(advances.map(rowOf))}
+        ON CONFLICT (id) DO UPDATE SET
+          status = excluded.status, unfinished = excluded.unfinished, state = excluded.state
+        RETURNING ordinal, id`
+
+    const store: EventStore = {
+      load: (session) =>
+        exclusively(
+          "be read",
+          Effect.flatMap(
+            sql<{ state: string; oldest: number | null }>`SELECT state, (
+                SELECT MIN(seq) FROM holdfast_events WHERE session = s.ordinal
+              ) AS oldest FROM holdfast_sessions s WHERE id = ${session}`,
+            ([row]) =>
+              row === undefined ?
+                Effect.succeedNone :
+                Effect.map(
+                  decodeState(row.state),
+                  (state) => Option.some({ state, oldest: row.oldest ?? state.head + 1 })
+                )
+          )
+        ),
+      commit: (advances) =>
+        exclusively(
+          "be written",
+          sql.withTransaction(Effect.gen(function*() {
+            const ordinals = new Map<string, number>()
+            for (const slice of slices(advances)) {
+              for (const { id, ordinal } of yield* upsert(slice)) ordinals.set(id, ordinal)
+            }
+            const rows = advances.flatMap(({ entries, state }) => {
+              const session = ordinals.get(state.id)
+              return entries.map(({ json, seq, type }) => ({ session, seq, type, size: json.length, json }))
+            })
+            for (const slice of slices(rows)) yield* sql`INSERT INTO holdfast_events ${sql.insert(slice)}`
+          })).pipe(
+            // a COMMIT that fails leaves SQLite's transaction open, and the next BEGIN would fail for it
+            Effect.catchAllDefect((defect) => Effect.zipRight(Effect.ignore(sql`ROLLBACK`), Effect.die(defect)))
+          )
+        ),
+      page: ({ after, session, upTo }) => {
+        const within = sql`session = ${numberOf(session)} AND seq > ${after}`
+        return exclusively(
+          "be read",
+          Effect.gen(function*() {
+            const sizes = yield* sql<{ seq: number; size: number }>`SELECT seq, size FROM holdfast_events
+              WHERE ${within} AND seq <= ${upTo} ORDER BY seq LIMIT ${pageLimit.events}`
+            const last = sizes[fitting(sizes.map(({ size }) => size)) - 1]
+            return last === undefined
+              ? []
+              : yield* sql<LogEntry>`SELECT seq, type, json FROM holdfast_events
+                WHERE ${within} AND seq <= ${last.seq} ORDER BY seq`
+          })
+        )
+      },
+      list: Effect.fnUntraced(function*({ after, limit, status }) {
+        if (Option.isSome(after) && Option.isNone(yield* store.load(after.value))) {
+          return yield* Effect.fail(notFound(after.value))
+        }
+        const conditions = [
+          ...(Option.isSome(after) ? [sql`ordinal < ${numberOf(after.value)}`] : []),
+          ...(Option.isSome(status) ? [sql`status = ${status.value}`] : [])
+        ]
+        return yield* exclusively(
+          "be read",
+          Effect.flatMap(
+            sql<{ state: string }>`SELECT state FROM holdfast_sessions
+              ${conditions.length === 0 ? sql`` : sql`WHERE ${sql.and(conditions)}`}
+              ORDER BY ordinal DESC LIMIT ${limit}`,
+            statesOf
+          )
+        )
+      }),
+      unfinished: exclusively(
+        "be read",
+        Effect.flatMap(
+          sql<{ state: string }>`SELECT state FROM holdfast_sessions WHERE unfinished = 1 ORDER BY ordinal`,
+          statesOf
+        )
+      ),
+      trim: (session, oldest) =>
+        Effect.gen(function*() {
+          const rows = yield* sql<{ first: number | null }>`SELECT MIN(seq) AS first FROM holdfast_events
+            WHERE session = ${numberOf(session)}`
+          const next = Math.min((rows[0]?.first ?? oldest) + trimStep, oldest)
+          yield* sql`DELETE FROM holdfast_events WHERE session = ${numberOf(session)} AND seq < ${next}`
+          return next
+        }).pipe(
+          (once) => exclusively("be trimmed", once),
+          Effect.repeat({ until: (next) => next >= oldest }),
+          Effect.asVoid
+        )
+    }
+    return store
+  }
+)
