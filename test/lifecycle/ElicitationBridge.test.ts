@@ -1,0 +1,241 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Chunk from "effect/Chunk"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
+import type { Elicitation, ElicitationOutcome, ElicitationRequest } from "../../src/domain/Elicitation.js"
+import { LimitReached } from "../../src/domain/Errors.js"
+import { ElicitationId, RunId, SessionId } from "../../src/domain/Ids.js"
+import * as ElicitationBridge from "../../src/lifecycle/ElicitationBridge.js"
+
+const sessionId = SessionId.make("ses_1")
+const [runA, runB] = [RunId.make("run_a"), RunId.make("run_b")]
+
+const permission: ElicitationRequest = {
+  kind: "permission",
+  message: "Write the file?",
+  options: [
+    { optionId: "yes", name: "Allow", kind: "allow_once" },
+    { optionId: "no", name: "Reject", kind: "reject_once" }
+  ]
+}
+
+const form: ElicitationRequest = {
+  kind: "form",
+  message: "Who are you?",
+  schema: {
+    properties: {
+      name: { type: "string", minLength: 2 },
+      age: { type: "integer", minimum: 0 },
+      colour: { type: "string", enum: ["red", "blue"], default: "blue" }
+    },
+    required: ["name"]
+  }
+}
+
+/** A bridge that keeps what it announced. */
+const setup = Effect.gen(function*() {
+  const bridge = yield* ElicitationBridge.make({ maxPending: 3 })
+  const announced = yield* Queue.unbounded<Elicitation>()
+  const settled: Array<readonly [id: ElicitationId, outcome: ElicitationOutcome]> = []
+  const ask = (request: ElicitationRequest, runId?: RunId, withdrawn?: Effect.Effect<string>) =>
+    bridge.ask({
+      sessionId,
+      runId,
+      request,
+      withdrawn,
+      announce: (elicitation) => Queue.offer(announced, elicitation),
+      settled: (elicitation, outcome) => Effect.sync(() => void settled.push([elicitation.id, outcome]))
+    })
+  return { bridge, announced, settled, ask }
+})
+
+const accept = (content: Record<string, unknown>) => ({ action: "accept", content }) as const
+
+describe("ElicitationBridge", () => {
+  it.scoped("EB1 an answer sent the instant the announcement is seen is not lost", () =>
+    Effect.gen(function*() {
+      const { bridge } = yield* setup
+      const outcome = yield* bridge.ask({
+        sessionId,
+        request: permission,
+        // the answer comes before `announce` has even returned
+        announce: (elicitation) => Effect.orDie(bridge.answer(sessionId, elicitation.id, accept({ optionId: "yes" }))),
+        settled: () => Effect.void
+      })
+      expect(outcome).toStrictEqual({ _tag: "Answered", action: "accept", content: { optionId: "yes" } })
+    }))
+
+  it.scoped("EB2 of many answers at once one wins, and every other one hears how the question ended", () =>
+    Effect.gen(function*() {
+      const { announced, ask, bridge, settled } = yield* setup
+      const asker = yield* Effect.fork(ask(permission))
+      const { id } = yield* Queue.take(announced)
+      const answers = yield* Effect.forEach(
+        ["yes", "no", "yes", "no"],
+        (optionId) => Effect.either(bridge.answer(sessionId, id, accept({ optionId }))),
+        { concurrency: "unbounded" }
+      )
+      const outcome = yield* Fiber.join(asker)
+      expect(answers.filter((answer) => answer._tag === "Right")).toHaveLength(1)
+      for (const answer of answers) {
+        if (answer._tag === "Left") expect(answer.left).toMatchObject({ _tag: "ElicitationAlreadySettled", outcome })
+      }
+      expect(settled).toStrictEqual([[id, outcome]])
+    }))
+
+  it.scoped("EB2 an answer and an interruption of the asker in one instant give one end", () =>
+    Effect.gen(function*() {
+      const { announced, ask, bridge, settled } = yield* setup
+      const asker = yield* Effect.fork(ask(permission))
+      const { id } = yield* Queue.take(announced)
+      const interrupting = yield* Effect.fork(Fiber.interrupt(asker))
+      yield* Effect.ignore(bridge.answer(sessionId, id, accept({ optionId: "no" })))
+      yield* Fiber.join(interrupting)
+      expect(settled).toStrictEqual([[id, { _tag: "Answered", action: "accept", content: { optionId: "no" } }]])
+    }))
+
+  it.scoped("EB3 questions of several runs wait side by side and each answer goes to its own", () =>
+    Effect.gen(function*() {
+      const { announced, ask, bridge } = yield* setup
+      const askers = yield* Effect.forEach([runA, runB, undefined], (runId) => Effect.fork(ask(permission, runId)))
+      const questions = Chunk.toReadonlyArray(yield* Queue.takeN(announced, 3))
+      expect(yield* bridge.pending({ sessionId })).toStrictEqual(questions)
+      expect(yield* bridge.pending({ sessionId, runId: runB })).toStrictEqual([questions[1]])
+      const options = ["yes", "no", "yes"]
+      // answered from the last to the first
+      for (const index of [2, 1, 0]) {
+        const question = questions[index]
+        if (question !== undefined) yield* bridge.answer(sessionId, question.id, accept({ optionId: options[index] }))
+      }
+      const outcomes = yield* Effect.forEach(askers, Fiber.join)
+      expect(outcomes.map((outcome) => outcome._tag === "Answered" && outcome.content?.["optionId"])).toStrictEqual(
+        options
+      )
+    }))
+
+  it.scoped("EB4 an interrupted asker's question is withdrawn and announced so", () =>
+    Effect.gen(function*() {
+      const { announced, ask, bridge, settled } = yield* setup
+      const asker = yield* Effect.fork(ask(permission))
+      const { id } = yield* Queue.take(announced)
+      yield* Fiber.interrupt(asker)
+      expect(settled).toMatchObject([[id, { _tag: "Withdrawn" }]])
+      expect(yield* bridge.pending({ sessionId })).toStrictEqual([])
+      const late = yield* Effect.flip(bridge.answer(sessionId, id, accept({ optionId: "yes" })))
+      expect(late).toMatchObject({ _tag: "ElicitationAlreadySettled", outcome: { _tag: "Withdrawn" } })
+    }))
+
+  it.scoped("EB4 the asker can take its question back", () =>
+    Effect.gen(function*() {
+      const { announced, ask } = yield* setup
+      const gate = yield* Deferred.make<string>()
+      const asker = yield* Effect.fork(ask(permission, runA, Deferred.await(gate)))
+      yield* Queue.take(announced)
+      yield* Deferred.succeed(gate, "completed")
+      expect(yield* Fiber.join(asker)).toStrictEqual({ _tag: "Withdrawn", reason: "completed" })
+    }))
+
+  it.effect("EB4 closing the bridge withdraws what is open and what is asked afterwards", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { announced, ask, settled } = yield* Scope.extend(setup, scope)
+      const asker = yield* Effect.fork(ask(permission))
+      yield* Queue.take(announced)
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* Fiber.join(asker)).toMatchObject({ _tag: "Withdrawn" })
+      expect(yield* ask(permission)).toMatchObject({ _tag: "Withdrawn" })
+      expect(settled).toHaveLength(2)
+    }))
+
+  it.scoped("EB4 withdrawing a run's questions leaves those of others open", () =>
+    Effect.gen(function*() {
+      const { announced, ask, bridge } = yield* setup
+      const asker = yield* Effect.fork(ask(permission, runA))
+      yield* Effect.fork(ask(permission, runB))
+      yield* Queue.takeN(announced, 2)
+      yield* bridge.withdraw({ sessionId, runId: runA }, "cancelled")
+      expect(yield* Fiber.join(asker)).toStrictEqual({ _tag: "Withdrawn", reason: "cancelled" })
+      expect(yield* bridge.pending({ sessionId })).toHaveLength(1)
+    }))
+
+  it.scoped("a question that cannot be announced was never asked", () =>
+    Effect.gen(function*() {
+      const { bridge, settled } = yield* setup
+      const refused = yield* Effect.flip(bridge.ask({
+        sessionId,
+        request: permission,
+        announce: () => Effect.fail("the log is closed"),
+        settled: () => Effect.sync(() => void settled.push([ElicitationId.make("eli_x"), { _tag: "Expired" }]))
+      }))
+      expect(refused).toBe("the log is closed")
+      expect(yield* bridge.pending({ sessionId })).toStrictEqual([])
+      expect(settled).toStrictEqual([])
+    }))
+
+  it.scoped("EB6 an unknown id, and one of another session, are not found", () =>
+    Effect.gen(function*() {
+      const { announced, ask, bridge } = yield* setup
+      yield* Effect.fork(ask(permission))
+      const { id } = yield* Queue.take(announced)
+      const unknown = yield* Effect.flip(bridge.answer(sessionId, ElicitationId.make("eli_x"), { action: "cancel" }))
+      const foreign = yield* Effect.flip(bridge.answer(SessionId.make("ses_2"), id, { action: "cancel" }))
+      expect([unknown._tag, foreign._tag]).toStrictEqual(["ElicitationNotFound", "ElicitationNotFound"])
+    }))
+
+  it.scoped("EB7 a bad form tells its faults and stays open; a good one comes with its defaults", () =>
+    Effect.gen(function*() {
+      const { announced, ask, bridge } = yield* setup
+      const asker = yield* Effect.fork(ask(form))
+      const { id } = yield* Queue.take(announced)
+      const refused = yield* Effect.flip(bridge.answer(sessionId, id, accept({ age: -1, height: 2, colour: "green" })))
+      expect(refused._tag).toBe("ElicitationAnswerInvalid")
+      const paths = refused._tag === "ElicitationAnswerInvalid" ? refused.issues.map(({ path }) => path.join(".")) : []
+      expect(paths.sort()).toStrictEqual(["age", "colour", "height", "name"])
+      expect(yield* bridge.pending({ sessionId })).toHaveLength(1)
+      yield* bridge.answer(sessionId, id, accept({ name: "Ada", age: 36 }))
+      expect(yield* Fiber.join(asker)).toStrictEqual({
+        _tag: "Answered",
+        action: "accept",
+        content: { name: "Ada", age: 36, colour: "blue" }
+      })
+    }))
+
+  it.scoped("EB7 a permission takes only an option that was offered; a refusal needs none", () =>
+    Effect.gen(function*() {
+      const { announced, ask, bridge } = yield* setup
+      const asker = yield* Effect.fork(ask(permission))
+      const { id } = yield* Queue.take(announced)
+      const refused = yield* Effect.flip(bridge.answer(sessionId, id, accept({ optionId: "maybe" })))
+      expect(refused.message).toContain("yes, no")
+      yield* bridge.answer(sessionId, id, { action: "decline" })
+      expect(yield* Fiber.join(asker)).toStrictEqual({ _tag: "Answered", action: "decline" })
+    }))
+
+  it.scoped("EB10 the open questions of a session are bounded", () =>
+    Effect.gen(function*() {
+      const { announced, ask } = yield* setup
+      const askers = yield* Effect.forEach([1, 2, 3], () => Effect.fork(ask(permission)))
+      yield* Queue.takeN(announced, 3)
+      expect(yield* Effect.flip(ask(permission))).toBeInstanceOf(LimitReached)
+      const [first] = askers
+      if (first !== undefined) yield* Fiber.interrupt(first)
+      const again = yield* Effect.fork(ask(permission))
+      yield* Queue.take(announced)
+      yield* Fiber.interrupt(again)
+    }))
+
+  it.scoped("EB11 what is kept of a sensitive answer is only that it was given", () =>
+    Effect.gen(function*() {
+      const { announced, ask, bridge } = yield* setup
+      const asker = yield* Effect.fork(ask({ ...form, sensitive: true }))
+      const { id } = yield* Queue.take(announced)
+      yield* bridge.answer(sessionId, id, accept({ name: "hunter2" }))
+      expect(yield* Fiber.join(asker)).toMatchObject({ content: { name: "hunter2" } })
+      const late = yield* Effect.flip(bridge.answer(sessionId, id, { action: "cancel" }))
+      expect(JSON.stringify(late)).not.toContain("hunter2")
+    }))
+})
