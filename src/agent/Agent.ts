@@ -1,0 +1,125 @@
+/**
+ * The driver contract: how Holdfast talks to any agent.
+ *
+ * A driver turns one agent's wire into `AgentSignal`s, in the order they came, and commands into that wire. It knows nothing of logs,
+ * runs or clients: the session decides to which run a signal belongs.
+ *
+ * ```ts
+ * const connection = yield* agent.connect({ sessionId, cwd, resume: Option.none() })
+ * yield* connection.prompt(runId, [Content.text("hello")])
+ * const [signals] = yield* connection.signals.takeAll // … { _tag: "Said", event: { type: "TextChunk", … } } …
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Mailbox from "effect/Mailbox"
+import type * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { AgentEvent } from "../domain/AgentEvent.js"
+import type { ContentBlock } from "../domain/Content.js"
+import type { ElicitationAnswer, ElicitationRequest } from "../domain/Elicitation.js"
+import { type AgentError, AgentNotFound } from "../domain/Errors.js"
+import type { RunId, SessionId } from "../domain/Ids.js"
+
+/**
+ * Something that an agent said, in wire order (AG4).
+ *
+ * - `Said`: an event to record.
+ * - `Asked`: a question. `reply` answers the agent, once; `None` means that nobody will answer (it was withdrawn), and the driver
+ *   says so in the protocol's own way. `withdrawn` completes when the agent itself takes the question back.
+ * - `TurnEnded`: the turn that `prompt` opened for `run` is over. Everything that the turn said comes before it.
+ *
+ * @since 0.1.0
+ */
+export type AgentSignal =
+  | { readonly _tag: "Said"; readonly event: AgentEvent }
+  | {
+    readonly _tag: "Asked"
+    readonly request: ElicitationRequest
+    readonly reply: (answer: Option.Option<ElicitationAnswer>) => Effect.Effect<void>
+    readonly withdrawn: Effect.Effect<string>
+  }
+  | { readonly _tag: "TurnEnded"; readonly run: RunId; readonly result: TurnResult }
+
+/** @since 0.1.0 */
+export type TurnResult =
+  | { readonly _tag: "Stopped"; readonly stopReason: string }
+  | { readonly _tag: "Failed"; readonly error: AgentError }
+
+/** @since 0.1.0 */
+export interface ConnectOptions {
+  readonly sessionId: SessionId
+  /** Absolute; exists. */
+  readonly cwd: string
+  /** The agent's own name for the session, when it had one before: load it again if the agent can. */
+  readonly resume: Option.Option<string>
+}
+
+/** @since 0.1.0 */
+export interface AgentConnection {
+  readonly agentSessionId: string
+  readonly how: "opened" | "loaded" | "resumed"
+  readonly name?: string | undefined
+  readonly version?: string | undefined
+  /**
+   * What the agent replayed while it loaded the session, in order. The log is the truth (AG5): the session records only what the log
+   * does not have. Empty unless `how` is "loaded".
+   */
+  readonly replayed: ReadonlyArray<AgentEvent>
+  /**
+   * Everything that the agent says, also between turns. Bounded: while it is full the agent's output is not read. It fails, after
+   * the last signal, with the reason for which the agent is gone, and is done when the scope closes.
+   */
+  readonly signals: Mailbox.ReadonlyMailbox<AgentSignal, AgentError>
+  /** Opens a turn; returns when the prompt is on its way. Its end comes as `TurnEnded`, or as the failure of `signals`. */
+  readonly prompt: (run: RunId, content: ReadonlyArray<ContentBlock>) => Effect.Effect<void, AgentError>
+  /** Asks the agent to stop its turn; it should then end with the stop reason `cancelled`. Nothing happens between turns. */
+  readonly cancel: Effect.Effect<void>
+  readonly setMode: (modeId: string) => Effect.Effect<void, AgentError>
+  readonly setConfigOption: (configId: string, value: string | boolean) => Effect.Effect<void, AgentError>
+}
+
+/** @since 0.1.0 */
+export interface Agent {
+  readonly name: string
+  readonly kind: string
+  readonly description: string
+  /**
+   * A connection that holds one session of the agent. It is ready to be prompted on return; closing the scope ends everything that
+   * belongs to it (AG1).
+   */
+  readonly connect: (options: ConnectOptions) => Effect.Effect<AgentConnection, AgentError, Scope.Scope>
+}
+
+/**
+ * The agents that sessions can be opened with.
+ *
+ * @since 0.1.0
+ */
+export class Agents extends Context.Tag("holdfast/Agents")<Agents, {
+  readonly all: ReadonlyArray<Agent>
+  readonly get: (name: string) => Effect.Effect<Agent, AgentNotFound>
+}>() {}
+
+/** @since 0.1.0 */
+export const makeAgents = (all: ReadonlyArray<Agent>): Agents["Type"] => ({
+  all,
+  get: (name) => {
+    const agent = all.find((agent) => agent.name === name)
+    if (agent !== undefined) return Effect.succeed(agent)
+    const known = all.map((agent) => agent.name)
+    return Effect.fail(
+      new AgentNotFound({
+        agent: name,
+        known,
+        message: `there is no agent "${name}"; there are: ${known.join(", ") || "none"}`
+      })
+    )
+  }
+})
+
+/** @since 0.1.0 */
+export const layer = (all: ReadonlyArray<Agent>): Layer.Layer<Agents> => Layer.succeed(Agents, makeAgents(all))

@@ -1,0 +1,80 @@
+/**
+ * How one ACP agent is configured, as a library gives it and as a configuration file says it.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as ParseResult from "effect/ParseResult"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+
+/** `"30 seconds"`, as people write it. */
+const DurationFromText = Schema.transformOrFail(Schema.String, Schema.DurationFromSelf, {
+  decode: (text, _, ast) => {
+    const duration = Duration.decodeUnknown(text)
+    return duration._tag === "Some"
+      ? ParseResult.succeed(duration.value)
+      : ParseResult.fail(new ParseResult.Type(ast, text, `expected a duration such as "30 seconds", got "${text}"`))
+  },
+  encode: (duration) => ParseResult.succeed(`${Duration.toMillis(duration)} millis`)
+})
+const Wait = Schema.optional(Schema.Union(Schema.DurationFromSelf, DurationFromText))
+
+/** Secrets are given `Redacted`. */
+const Record = Schema.Record({
+  key: Schema.String,
+  value: Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
+})
+const Values = Schema.optional(Record)
+
+/** An MCP server that the agent shall use. @since 0.1.0 */
+export const McpServer = Schema.Union(
+  Schema.Struct({
+    type: Schema.Literal("http", "sse"),
+    name: Schema.String,
+    url: Schema.String,
+    headers: Values
+  }),
+  Schema.Struct({
+    type: Schema.optional(Schema.Literal("stdio")),
+    name: Schema.String,
+    command: Schema.String,
+    args: Schema.optional(Schema.Array(Schema.String)),
+    env: Values
+  })
+)
+/** @since 0.1.0 */
+export type McpServer = typeof McpServer.Type
+
+/** @since 0.1.0 */
+export const AcpAgentOptions = Schema.Struct({
+  /** A path, or a name that is looked up in PATH. */
+  command: Schema.NonEmptyString,
+  args: Schema.optional(Schema.Array(Schema.String)),
+  /** On top of the allowed part of the gateway's own environment. */
+  env: Values,
+  description: Schema.optional(Schema.String),
+  /** The login to choose, by its id, when the agent wants one. */
+  authMethod: Schema.optional(Schema.String),
+  mcpServers: Schema.optional(Schema.Array(McpServer)),
+  /** Lets the agent read and write files below the session's working folder through Holdfast. On by default. */
+  fs: Schema.optional(Schema.Boolean),
+  /** Lets the agent run commands through Holdfast. On by default. */
+  terminal: Schema.optional(Schema.Boolean),
+  /** From the spawn until the session is open; 30 seconds by default. */
+  startTimeout: Wait,
+  /** Of one message of the agent, in bytes; 16 MiB by default. */
+  maxMessageBytes: Schema.optional(Schema.Int.pipe(Schema.positive())),
+  /** How long the end waits after closing stdin, after SIGTERM and after SIGKILL; 2 seconds each by default. */
+  grace: Schema.optional(Schema.Struct({ stdin: Wait, term: Wait, kill: Wait }))
+})
+/** @since 0.1.0 */
+export type AcpAgentOptions = typeof AcpAgentOptions.Type
+
+/** @since 0.1.0 */
+export const reveal = (values: typeof Record.Type | undefined): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(values ?? {}).map((
+      [name, value]
+    ) => [name, Redacted.isRedacted(value) ? Redacted.value(value) : value])
+  )

@@ -1,0 +1,112 @@
+/**
+ * The questions of the agent that are not answered yet. Each is a request of the agent that is held open until someone answers, or
+ * until it is settled otherwise: the agent takes it back (`$/cancel_request`), a URL was completed elsewhere, the connection ends.
+ *
+ * @since 0.1.0
+ */
+import * as acp from "@agentclientprotocol/sdk"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import type { AgentEvent } from "../../domain/AgentEvent.js"
+import type { ElicitationAnswer, ElicitationRequest } from "../../domain/Elicitation.js"
+import type { AgentSignal } from "../Agent.js"
+import * as AcpQuestions from "./AcpQuestions.js"
+import * as AcpUpdates from "./AcpUpdates.js"
+
+/** Handlers: what they put into the queue is there when they return, what they return is the response. @since 0.1.0 */
+export interface OpenQuestions {
+  readonly permission: (
+    params: acp.RequestPermissionRequest,
+    signal: AbortSignal
+  ) => Promise<acp.RequestPermissionResponse>
+  readonly elicitation: (
+    params: acp.CreateElicitationRequest,
+    signal: AbortSignal
+  ) => Promise<acp.CreateElicitationResponse>
+  /** `elicitation/complete`: what the URL was for is done. */
+  readonly completed: (elicitationId: string) => void
+}
+
+const completed = "completed"
+
+/** @since 0.1.0 */
+export const make = (options: {
+  readonly push: (signal: AgentSignal) => void
+  readonly say: (event: AgentEvent) => void
+  readonly run: <A>(effect: Effect.Effect<A>) => Promise<A>
+  /** Whether the session is open: before that nobody can be asked, and the agent would wait for ever. */
+  readonly isOpen: () => boolean
+  /** What the agent called this tool call before. */
+  readonly titleOf: (toolCallId: string) => string | undefined
+}): OpenQuestions => {
+  const { push, run, say } = options
+  const urls = new Map<string, Deferred.Deferred<string>>()
+
+  const ask = (
+    request: ElicitationRequest,
+    signal: AbortSignal,
+    elicitationId?: string
+  ): Effect.Effect<Option.Option<ElicitationAnswer>> => {
+    if (!options.isOpen()) {
+      say({
+        type: "Warning",
+        message: `a question that came before the session was open was cancelled: ${request.message}`
+      })
+      return Effect.succeedNone
+    }
+    const answer = Deferred.unsafeMake<Option.Option<ElicitationAnswer>>(FiberId.none)
+    const withdrawn = Deferred.unsafeMake<string>(FiberId.none)
+    signal.addEventListener(
+      "abort",
+      () => Deferred.unsafeDone(withdrawn, Effect.succeed("the agent took the question back"))
+    )
+    if (elicitationId !== undefined) urls.set(elicitationId, withdrawn)
+    push({
+      _tag: "Asked",
+      request,
+      reply: (value) => Effect.asVoid(Deferred.succeed(answer, value)),
+      withdrawn: Deferred.await(withdrawn)
+    })
+    // the protocol wants a response to a question that was taken back, too
+    const withoutAnswer = Effect.map(
+      Deferred.await(withdrawn),
+      (reason): Option.Option<ElicitationAnswer> =>
+        reason === completed ? Option.some({ action: "accept" }) : Option.none()
+    )
+    return Effect.ensuring(
+      Effect.raceFirst(Deferred.await(answer), withoutAnswer),
+      Effect.sync(() => elicitationId !== undefined && urls.delete(elicitationId))
+    )
+  }
+
+  return {
+    permission: (params, signal) => {
+      const { toolCallId, ...told } = params.toolCall
+      const request = AcpQuestions.ofPermission(params, options.titleOf(toolCallId))
+      if (Object.values(told).some((value) => value != null)) {
+        AcpUpdates.toEvents({ ...told, toolCallId, sessionUpdate: "tool_call_update" }).forEach(say)
+      }
+      return run(Effect.map(ask(request, signal), (answer) => AcpQuestions.toPermission(params, answer)))
+    },
+    elicitation: (params, signal) =>
+      Either.match(AcpQuestions.ofElicitation(params), {
+        onLeft: (why): never => {
+          say({
+            type: "Warning",
+            message: `a question of the agent could not be asked: ${why}`,
+            detail: params.message
+          })
+          throw acp.RequestError.invalidParams(undefined, why)
+        },
+        onRight: ({ elicitationId, request }) =>
+          run(Effect.map(ask(request, signal, elicitationId), AcpQuestions.toElicitation))
+      }),
+    completed: (elicitationId) => {
+      const withdrawn = urls.get(elicitationId)
+      if (withdrawn !== undefined) Deferred.unsafeDone(withdrawn, Effect.succeed(completed))
+    }
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * A child process and everything that it starts, owned by a Scope (AG1).
+ *
+ * It leads a process group of its own. Closing the scope asks (stdin ends), tells (SIGTERM) and kills (SIGKILL), each to the whole
+ * group and with a bounded wait. A leader that ends by itself takes the rest of its group along.
+ *
+ * ```ts
+ * const child = yield* ChildProcess.spawn({ command: "cat", args: [], cwd: "/", env: {}, ledger: ProcessLedger.none })
+ * yield* child.send("hello\n")
+ * const bytes = yield* child.read // Some(Buffer "hello\n")
+ * ```
+ *
+ * Platform's `Command` is not used here: it has no backpressure on stdin, no SIGKILL, and an EPIPE can end the whole program.
+ *
+ * @since 0.1.0
+ */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as NodeChildProcess from "node:child_process"
+import * as fs from "node:fs"
+import { AgentCommandNotFound, AgentDied, AgentUnsupported } from "../../domain/Errors.js"
+import * as ProcessGroup from "./ProcessGroup.js"
+import type { ProcessLedger } from "./ProcessLedger.js"
+import * as ProcessTable from "./ProcessTable.js"
+
+/** How a process ended: one of the two is set, unless nobody could see it end. @since 0.1.0 */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+/** @since 0.1.0 */
+export interface ChildProcess {
+  readonly pid: number
+  /** The next bytes of stdout; `None` when there will be no more. Between two reads at most one pipe's worth is taken from the child. */
+  readonly read: Effect.Effect<Option.Option<Buffer>>
+  /** Waits until the pipe has taken the text. It does not fail: that the child is gone is told by `read` and `exited`. */
+  readonly send: (text: string) => Effect.Effect<void>
+  /** The end of what it wrote to stderr, at most 64 KiB. */
+  readonly stderr: Effect.Effect<string>
+  /** Completes when the child has exited and what it wrote to stderr is read. The rest of its group is then being ended. */
+  readonly exited: Effect.Effect<Exit>
+  /** Ends the group without asking: SIGTERM, then SIGKILL. */
+  readonly kill: Effect.Effect<void>
+}
+
+/** The bounded waits of an end. @since 0.1.0 */
+export interface Grace extends ProcessGroup.Grace {
+  /** After stdin was closed. */
+  readonly stdin: Duration.Duration
+}
+
+/** @since 0.1.0 */
+export const defaultGrace: Grace = {
+  stdin: Duration.seconds(2),
+  term: Duration.seconds(2),
+  kill: Duration.seconds(2)
+}
+
+/** @since 0.1.0 */
+export interface Options {
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+  readonly cwd: string
+  /** The whole environment: nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>
+  readonly ledger: ProcessLedger["Type"]
+  readonly grace?: Grace | undefined
+}
+
+/** @since 0.1.0 */
+export type SpawnError = AgentCommandNotFound | AgentUnsupported | AgentDied
+
+const stderrLimit = 64 * 1024
+
+/** How long bytes may still come once the whole group is gone: whoever holds the pipe then has left the group. */
+const drainWait = Duration.millis(500)
+
+const isFolder = (path: string) => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+
+const spawnError = (options: Options, cause: unknown): SpawnError => {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
+  const { command, cwd } = options
+  const path = options.env["PATH"] ?? ""
+  if (code !== "ENOENT" && code !== "EACCES" && code !== "ENOTDIR") {
+    return new AgentDied({
+      exitCode: null,
+      signal: null,
+      stderr: "",
+      message: `${command} cannot be started: ${String(cause)}`
+    })
+  }
+  // a spawn reports a working folder that is gone with the same code as a command that is not there
+  if (!isFolder(cwd)) {
+    return new AgentCommandNotFound({
+      command,
+      path,
+      message: `${command} cannot be started: its working folder ${cwd} is not there`
+    })
+  }
+  return new AgentCommandNotFound({
+    command,
+    path,
+    message: code === "EACCES"
+      ? `the command "${command}" may not be executed (PATH is ${path})`
+      : `the command "${command}" is not there: it is neither a path nor in one of the folders of PATH (${path})`
+  })
+}
+
+type Handle = NodeChildProcess.ChildProcessWithoutNullStreams
+
+const start = (options: Options, left: Deferred.Deferred<Exit>, stderrEnded: Deferred.Deferred<void>) =>
+  Effect.async<readonly [child: Handle, pid: number], SpawnError>((resume) => {
+    try {
+      const child = NodeChildProcess.spawn(options.command, options.args, {
+        cwd: options.cwd,
+        env: { ...options.env, ...options.ledger.mark },
+        detached: true,
+        stdio: "pipe"
+      })
+      // permanent: without a listener an EPIPE, or a kill that fails, would end this whole program
+      child.on("error", (cause) => resume(Effect.fail(spawnError(options, cause))))
+      if (child.pid === undefined) return
+      for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", () => {})
+      child.on("exit", (code, signal) => Deferred.unsafeDone(left, Effect.succeed({ code, signal })))
+      child.stderr.on("close", () => Deferred.unsafeDone(stderrEnded, Effect.void))
+      resume(Effect.succeed([child, child.pid]))
+    } catch (cause) {
+      resume(Effect.fail(spawnError(options, cause)))
+    }
+  })
+
+/** Keeps the end of stderr, and always reads it: a full pipe would stop the child. */
+const tail = (stream: NodeJS.ReadableStream) => {
+  let kept = Buffer.alloc(0)
+  stream.on("data", (chunk: Buffer) => {
+    kept = Buffer.concat([kept, chunk]).subarray(-stderrLimit)
+  })
+  // the cut may have gone through a character: its rest is left out
+  return () =>
+    kept.subarray(kept.length < stderrLimit ? 0 : kept.findIndex((byte) => (byte & 0xc0) !== 0x80)).toString("utf8")
+}
+
+/** @since 0.1.0 */
+export const spawn = (options: Options): Effect.Effect<ChildProcess, SpawnError, Scope.Scope> =>
+  Effect.gen(function*() {
+    if (!ProcessTable.supported) {
+      return yield* new AgentUnsupported({
+        capability: "process groups",
+        message: `agents run as process groups, which are not supported on ${process.platform}: use Linux or macOS`
+      })
+    }
+    const grace = options.grace ?? defaultGrace
+    const left = yield* Deferred.make<Exit>() // the leader
+    const exited = yield* Deferred.make<Exit>() // and its stderr is read
+    const stderrEnded = yield* Deferred.make<void>()
+
+    const endGroup = (pid: number) =>
+      Effect.flatMap(ProcessGroup.end(pid, grace), (gone) =>
+        gone
+          ? options.ledger.forget(pid)
+          : Effect.logWarning(`the process group ${pid} of ${options.command} does not end, not even by SIGKILL`))
+
+    const [child, pid] = yield* Effect.acquireRelease(
+      // nothing lies between the spawn and the record: both are one synchronous step
+      Effect.tap(start(options, left, stderrEnded), ([, pid]) => options.ledger.record(pid)),
+      ([child, pid]) =>
+        Effect.gen(function*() {
+          child.stdin.end()
+          // nobody reads it any more, but a child that is stuck in a write would not see the end of its stdin
+          child.stdout.removeAllListeners("readable").resume()
+          const ended = Effect.interruptible(Deferred.await(left))
+          yield* Effect.timeoutOption(ended, grace.stdin)
+          yield* endGroup(pid)
+          // it is a zombie until this process has heard of its end
+          yield* Effect.timeoutOption(ended, grace.kill)
+          for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy()
+          yield* Deferred.succeed(exited, { code: child.exitCode, signal: child.signalCode })
+        })
+    )
+    const stderr = tail(child.stderr)
+
+    let wake = () => {}
+    let settled = false
+    child.stdout.on("readable", () => wake())
+    child.stdout.on("close", () => wake())
+
+    const next: Effect.Effect<Option.Option<Buffer>> = Effect.async((resume) => {
+      const wasSettled = settled
+      wake = () => {
+        const chunk: Buffer | null = child.stdout.read()
+        if (chunk !== null) resume(Effect.succeed(Option.some(chunk)))
+        else if (child.stdout.readableEnded || child.stdout.destroyed) resume(Effect.succeed(Option.none()))
+        // it has begun to wait for a child that lived, and waits on for one that does not
+        else if (settled && !wasSettled) resume(read)
+        else return
+        wake = () => {}
+      }
+      wake()
+    })
+    const read: Effect.Effect<Option.Option<Buffer>> = Effect.suspend(() =>
+      settled ? Effect.map(Effect.timeoutOption(next, drainWait), Option.flatten) : next
+    )
+
+    const settle = Effect.zipRight(
+      endGroup(pid),
+      Effect.sync(() => {
+        settled = true
+        wake()
+      })
+    )
+    yield* Deferred.await(left).pipe(
+      Effect.flatMap((exit) =>
+        Effect.zip(
+          settle,
+          Effect.zipRight(Effect.timeoutOption(Deferred.await(stderrEnded), drainWait), Deferred.succeed(exited, exit)),
+          { concurrent: true }
+        )
+      ),
+      // a fork inherits its place: where the caller cannot be interrupted the scope would wait for the child for ever
+      Effect.interruptible,
+      Effect.forkScoped
+    )
+
+    return {
+      pid,
+      read,
+      // a write to a pipe that is broken or closed calls back too
+      send: (text) =>
+        Effect.async<void>((resume) => {
+          child.stdin.write(text, () => resume(Effect.void))
+        }),
+      stderr: Effect.sync(stderr),
+      exited: Deferred.await(exited),
+      kill: Effect.asVoid(ProcessGroup.end(pid, grace))
+    }
+  })

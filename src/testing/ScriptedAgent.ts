@@ -1,0 +1,214 @@
+/**
+ * An agent for tests, in memory: a turn is an Effect program that speaks and asks.
+ *
+ * ```ts
+ * const agent = yield* ScriptedAgent.make({
+ *   turn: ({ ask, content, say }) =>
+ *     Effect.gen(function*() {
+ *       yield* say({ type: "TextChunk", text: `you said ${Content.toText(content)}` })
+ *       const answer = yield* ask({ kind: "confirmation", message: "Shall I?" })
+ *       if (Option.isNone(answer)) return "refusal"
+ *     })
+ * })
+ * const sessions = Sessions.layer.pipe(Layer.provide(Agent.layer([agent])))
+ * ```
+ *
+ * How a turn's program ends is how the turn ends: its value is the stop reason (`end_turn` if it has none), a failure
+ * makes the turn `Failed`, and a cancel interrupts it, which makes it `cancelled`. A defect is a bug of the test and
+ * fails `signals` with that defect, so that it cannot pass unseen.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import type { Agent, AgentConnection, AgentSignal, ConnectOptions, TurnResult } from "../agent/Agent.js"
+import type { AgentEvent } from "../domain/AgentEvent.js"
+import type { ContentBlock } from "../domain/Content.js"
+import type { ElicitationAnswer, ElicitationRequest } from "../domain/Elicitation.js"
+import type { AgentError } from "../domain/Errors.js"
+import type { RunId, SessionId } from "../domain/Ids.js"
+
+/**
+ * One connection as the agent holds it: what its side can say at any time, within a turn or between turns.
+ *
+ * @since 0.1.0
+ */
+export interface Voice {
+  readonly sessionId: SessionId
+  /** Waits while `signals` is full. Does nothing once the connection is gone. */
+  readonly say: (event: AgentEvent) => Effect.Effect<void>
+  /** Waits for the answer; `None` if nobody will give one. Interrupting it takes the question back. */
+  readonly ask: (request: ElicitationRequest) => Effect.Effect<Option.Option<ElicitationAnswer>>
+  /** Ends the connection with this error, as an agent that crashes. The open turn stops here, without a `TurnEnded`. */
+  readonly die: (error: AgentError) => Effect.Effect<void>
+}
+
+/** @since 0.1.0 */
+export interface Turn extends Voice {
+  readonly run: RunId
+  readonly content: ReadonlyArray<ContentBlock>
+}
+
+/** @since 0.1.0 */
+export interface Connecting extends Voice {
+  readonly options: ConnectOptions
+  /** How many times this agent has been connected to, this time included. */
+  readonly attempt: number
+}
+
+/**
+ * The `Scope` of `turn` and `onConnect` is the connection's: what they fork into it outlives the turn, and what they
+ * release there is part of the connection's end.
+ *
+ * @since 0.1.0
+ */
+export interface Options {
+  /** `scripted` by default. */
+  readonly name?: string | undefined
+  readonly turn: (turn: Turn) => Effect.Effect<string | void, AgentError, Scope.Scope>
+  /** Runs before `connect` returns: may speak early, fail, take its time or hang (`() => Effect.never`). */
+  readonly onConnect?: ((connecting: Connecting) => Effect.Effect<void, AgentError, Scope.Scope>) | undefined
+  /** What it still knows of a session that had this name before. By default nothing: the session is `opened` anew. */
+  readonly onResume?:
+    | ((agentSessionId: string) => Effect.Effect<Pick<AgentConnection, "how" | "replayed">, AgentError>)
+    | undefined
+  /** A cancel changes nothing: the turn goes on. False by default. */
+  readonly ignoresCancel?: boolean | undefined
+  /** How many signals may wait to be read; 16 by default. */
+  readonly capacity?: number | undefined
+}
+
+/** @since 0.1.0 */
+export interface ScriptedAgent extends Agent {
+  /** How often `connect` was called, failed attempts included. */
+  readonly connects: Effect.Effect<number>
+  /** The connections whose scope is open, the oldest first; those that are still connecting too. */
+  readonly live: Effect.Effect<ReadonlyArray<Voice>>
+}
+
+const forgotten = Effect.succeed<Pick<AgentConnection, "how" | "replayed">>({ how: "opened", replayed: [] })
+
+const toResult = (exit: Exit.Exit<string | void, AgentError>): Exit.Exit<TurnResult> => {
+  if (Exit.isSuccess(exit)) {
+    return Exit.succeed({ _tag: "Stopped", stopReason: typeof exit.value === "string" ? exit.value : "end_turn" })
+  }
+  if (Cause.isInterruptedOnly(exit.cause)) return Exit.succeed({ _tag: "Stopped", stopReason: "cancelled" })
+  return Either.match(Cause.failureOrCause(exit.cause), {
+    onLeft: (error) => Exit.succeed<TurnResult>({ _tag: "Failed", error }),
+    onRight: Exit.failCause
+  })
+}
+
+/**
+ * Everything that a connection runs belongs to its scope: when that has closed, no fiber is left. It waits for a turn
+ * that is uninterruptible, as for any.
+ *
+ * @since 0.1.0
+ */
+export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
+  Effect.sync(() => {
+    const name = script.name ?? "scripted"
+    const onResume = script.onResume ?? (() => forgotten)
+    const live = new Set<Voice>()
+    let connects = 0
+
+    const connect = Effect.fnUntraced(function*(options: ConnectOptions) {
+      const attempt = ++connects
+      const scope = yield* Effect.scope
+      const signals = yield* Mailbox.make<AgentSignal, AgentError>(script.capacity ?? 16)
+      let gone: Effect.Effect<void, AgentError> = Effect.void
+      let turn: Fiber.RuntimeFiber<string | void, AgentError> | undefined
+
+      const alive = Effect.suspend(() => gone)
+      // it only tells the fiber: nobody waits here for a turn that takes its time to stop
+      const interruptTurn = Effect.suspend(() => turn === undefined ? Effect.void : turn.interruptAsFork(FiberId.none))
+
+      const voice: Voice = {
+        sessionId: options.sessionId,
+        say: (event) => Effect.asVoid(signals.offer({ _tag: "Said", event })),
+        ask: Effect.fnUntraced(function*(request) {
+          const answer = yield* Deferred.make<Option.Option<ElicitationAnswer>>()
+          const withdrawn = yield* Deferred.make<string>()
+          return yield* signals.offer({
+            _tag: "Asked",
+            request,
+            reply: (value) => Deferred.succeed(answer, value),
+            withdrawn: Deferred.await(withdrawn)
+          }).pipe(
+            Effect.zipRight(Deferred.await(answer)),
+            Effect.onInterrupt(() => Deferred.succeed(withdrawn, "the agent took it back"))
+          )
+        }),
+        die: (error) =>
+          Effect.suspend(() => {
+            gone = Effect.fail(error)
+            return signals.fail(error)
+          }).pipe(Effect.zipRight(interruptTurn), Effect.zipRight(Effect.yieldNow()))
+      }
+
+      // the first finalizer is the last to run: `live` means that something of the connection may still be there
+      yield* Effect.acquireRelease(
+        Effect.sync(() => live.add(voice)),
+        () => Effect.zipRight(signals.end, Effect.sync(() => live.delete(voice)))
+      )
+      if (script.onConnect !== undefined) yield* script.onConnect({ ...voice, options, attempt })
+      yield* alive
+      const remembered = yield* Option.match(options.resume, { onNone: () => forgotten, onSome: onResume })
+
+      const open = (run: RunId, content: ReadonlyArray<ContentBlock>) =>
+        Effect.suspend(() => script.turn({ ...voice, run, content })).pipe(
+          Scope.extend(scope),
+          Effect.interruptible,
+          Effect.forkIn(scope)
+        )
+      // a fiber of its own: when the turn's fiber has ended, so has everything that it forked (AG4: the end comes
+      // last). It is interrupted before the turn is when the scope closes, so a closed connection tells no end
+      const close = (run: RunId, fiber: Fiber.RuntimeFiber<string | void, AgentError>) =>
+        Fiber.await(fiber).pipe(
+          Effect.tap(() => Effect.sync(() => turn = undefined)),
+          Effect.flatMap(toResult),
+          Effect.flatMap((result) => signals.offer({ _tag: "TurnEnded", run, result })),
+          Effect.catchAllCause((cause) => signals.failCause(cause)),
+          Effect.interruptible,
+          Effect.forkIn(scope)
+        )
+
+      const connection: AgentConnection = {
+        name,
+        ...remembered,
+        agentSessionId: Option.getOrElse(
+          remembered.how === "opened" ? Option.none() : options.resume,
+          () => `${name}-${attempt}`
+        ),
+        signals,
+        prompt: Effect.fnUntraced(function*(run, content) {
+          yield* alive
+          if (turn !== undefined) return yield* Effect.dieMessage("ScriptedAgent: a prompt while a turn is open")
+          turn = yield* open(run, content)
+          yield* close(run, turn)
+        }, Effect.uninterruptible),
+        cancel: script.ignoresCancel === true ? Effect.void : interruptTurn,
+        setMode: (modeId) => Effect.zipRight(alive, voice.say({ type: "ModeChanged", modeId })),
+        setConfigOption: (configId, value) =>
+          Effect.zipRight(alive, voice.say({ type: "ConfigChanged", options: [{ id: configId, currentValue: value }] }))
+      }
+      return connection
+    })
+
+    return {
+      name,
+      kind: "scripted",
+      description: "an agent written in a test",
+      connect,
+      connects: Effect.sync(() => connects),
+      live: Effect.sync(() => Array.from(live))
+    }
+  })

@@ -1,0 +1,213 @@
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as fs from "node:fs"
+import { join } from "node:path"
+import * as ChildProcess from "../../../src/agent/process/ChildProcess.js"
+import * as Environment from "../../../src/agent/process/Environment.js"
+import { none } from "../../../src/agent/process/ProcessLedger.js"
+import { eventually, folder, isAlive, watchChildren } from "../support.js"
+
+const grace = { stdin: Duration.millis(200), term: Duration.millis(200), kill: Duration.seconds(2) }
+
+const spawn = (command: string, ...args: ReadonlyArray<string>) =>
+  ChildProcess.spawn({ command, args, cwd: "/", env: Environment.make({}), ledger: none, grace })
+
+const sh = (script: string) => spawn("/bin/sh", "-c", script)
+
+const line = (child: ChildProcess.ChildProcess) =>
+  Effect.map(child.read, (bytes) => Option.match(bytes, { onNone: () => "", onSome: String }).trim())
+
+const all = (child: ChildProcess.ChildProcess) =>
+  Effect.gen(function*() {
+    let bytes = 0
+    for (let next = yield* child.read; Option.isSome(next); next = yield* child.read) bytes += next.value.length
+    return bytes
+  })
+
+/** Runs `use`, closes the scope, and tells how long the close took. */
+const closing = <A, E>(use: Effect.Effect<A, E, Scope.Scope>) =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const value = yield* Scope.extend(use, scope)
+    const [took] = yield* Effect.timed(Scope.close(scope, Exit.void))
+    return { value, millis: Duration.toMillis(took) }
+  })
+
+describe("ChildProcess", () => {
+  afterEach(watchChildren())
+
+  it.scopedLive("what is sent is read, and the end of the child is told", () =>
+    Effect.gen(function*() {
+      const child = yield* sh("read line; echo got $line; echo oops >&2; exit 4")
+      yield* child.send("it\n")
+      assert.strictEqual(yield* line(child), "got it")
+      assert.isTrue(Option.isNone(yield* child.read))
+      assert.deepStrictEqual(yield* child.exited, { code: 4, signal: null })
+      assert.strictEqual(yield* child.stderr, "oops\n")
+      // to a child that is gone nothing is sent, and nobody fails
+      yield* child.send("more\n")
+    }))
+
+  it.scopedLive("a child that is killed with bytes on their way to it raises no EPIPE", () =>
+    Effect.gen(function*() {
+      const child = yield* sh("echo ready; sleep 1000")
+      yield* line(child)
+      const sending = yield* Effect.fork(child.send("x".repeat(10_000_000)))
+      yield* Effect.sleep("50 millis")
+      assert.isTrue(Option.isNone(yield* Fiber.poll(sending)))
+      yield* child.kill
+      yield* Fiber.join(sending)
+      assert.deepStrictEqual(yield* child.exited, { code: null, signal: "SIGTERM" })
+    }))
+
+  it.scopedLive("output is taken from the child only as it is read", () =>
+    Effect.gen(function*() {
+      const dir = yield* folder
+      const file = join(dir, "written")
+      const child = yield* spawn(
+        process.execPath,
+        "-e",
+        `let n = 0; const w = () => { n++; require("fs").writeFileSync(${
+          JSON.stringify(file)
+        }, String(n)); if (n < 300) process.stdout.write("x".repeat(65536), w) }; w()`
+      )
+      yield* Effect.sleep("500 millis")
+      assert.isBelow(Number(fs.readFileSync(file, "utf8")), 20)
+      assert.strictEqual(yield* all(child), 299 * 65536)
+    }))
+
+  it.scopedLive("stderr is always read, and its last 64 KiB are kept, whole characters only", () =>
+    Effect.gen(function*() {
+      const child = yield* spawn(
+        process.execPath,
+        "-e",
+        `process.stderr.write("ä".repeat(1_000_000) + "x", () => process.exit(1))`
+      )
+      yield* child.exited
+      const stderr = yield* child.stderr
+      assert.strictEqual(stderr, `${"ä".repeat(32767)}x`)
+    }))
+
+  it.live("AG1 a child that ends with its stdin is gone at once", () =>
+    Effect.gen(function*() {
+      const { millis, value } = yield* closing(Effect.map(sh("cat"), ({ pid }) => pid))
+      assert.isBelow(millis, 150)
+      assert.isFalse(isAlive(value))
+    }))
+
+  it.live("AG1 one that ignores stdin is told, one that ignores SIGTERM is killed, each after its wait", () =>
+    Effect.gen(function*() {
+      const told = yield* closing(Effect.tap(sh("echo ready; exec sleep 1000"), line))
+      assert.isAtLeast(told.millis, 190)
+      assert.isBelow(told.millis, 390)
+      const killed = yield* closing(Effect.tap(sh("trap '' TERM; echo ready; while :; do sleep 1; done"), line))
+      assert.isAtLeast(killed.millis, 390)
+      assert.isBelow(killed.millis, 1500)
+      assert.isFalse(isAlive(killed.value.pid))
+    }))
+
+  it.live("AG1 a child that is stuck in a write still sees the end of its stdin", () =>
+    Effect.gen(function*() {
+      const { millis } = yield* closing(Effect.tap(sh("head -c 5000000 /dev/zero; cat"), (child) => child.read))
+      assert.isBelow(millis, 190)
+    }))
+
+  it.live("AG1 a grandchild that ignores SIGTERM ends with the scope though its parent left before", () =>
+    Effect.gen(function*() {
+      const { value } = yield* closing(Effect.gen(function*() {
+        const ignore = "trap '' TERM; echo up; exec >/dev/null 2>&1; while :; do sleep 1; done"
+        const child = yield* sh(`(${ignore}) & echo $!; read line`)
+        // the number and `up`, in any order
+        let said = ""
+        while (!/^up$/m.test(said) || !/^\d+$/m.test(said)) said += `${yield* line(child)}\n`
+        const pid = Number(/^\d+$/m.exec(said)?.[0])
+        yield* child.send("\n")
+        yield* child.exited
+        assert.isTrue(isAlive(pid))
+        return pid
+      }))
+      assert.isFalse(isAlive(value))
+    }))
+
+  it.scopedLive("AG1 a leader that ends by itself takes its group along, without anyone closing", () =>
+    Effect.gen(function*() {
+      const child = yield* sh("sleep 1000 & echo $!")
+      const pid = Number(yield* line(child))
+      yield* eventually(() => !isAlive(pid), "the grandchild is gone")
+      assert.isTrue(Option.isNone(yield* child.read))
+    }))
+
+  it.scopedLive("whoever left the group and holds the pipe does not hold the reader", () =>
+    Effect.gen(function*() {
+      const child = yield* spawn(
+        process.execPath,
+        "-e",
+        `const c = require("child_process").spawn("sleep", ["1000"], { detached: true, stdio: ["ignore", "inherit", "inherit"] }); console.log(c.pid); process.exit(5)`
+      )
+      const pid = Number(yield* line(child))
+      yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(pid, "SIGKILL")))
+      assert.isTrue(Option.isNone(yield* child.read))
+      assert.deepStrictEqual(yield* child.exited, { code: 5, signal: null })
+    }))
+
+  it.live("AG1 the scope waits for nothing but the child, also where nobody can be interrupted", () =>
+    Effect.gen(function*() {
+      const { millis } = yield* closing(Effect.uninterruptible(sh("cat")))
+      assert.isBelow(millis, 150)
+    }))
+
+  it.scopedLive("a command that is not there is named with the PATH, a working folder that is gone with its name", () =>
+    Effect.gen(function*() {
+      const path = process.env["PATH"] ?? ""
+      const missing = yield* Effect.flip(spawn("no-such-agent"))
+      assert.deepInclude({ ...missing }, { _tag: "AgentCommandNotFound", command: "no-such-agent", path })
+      assert.include(missing.message, "\"no-such-agent\" is not there")
+      assert.include(missing.message, path)
+
+      const dir = yield* folder
+      const file = join(dir, "file")
+      fs.writeFileSync(file, "")
+      const forbidden = yield* Effect.flip(spawn(file))
+      assert.deepInclude({ ...forbidden }, { _tag: "AgentCommandNotFound" })
+      assert.include(forbidden.message, "may not be executed")
+
+      const options = { command: "cat", args: [], cwd: join(dir, "gone"), env: Environment.make({}), ledger: none }
+      const gone = yield* Effect.flip(ChildProcess.spawn(options))
+      assert.strictEqual(gone._tag, "AgentCommandNotFound")
+      assert.include(gone.message, `its working folder ${options.cwd} is not there`)
+
+      const impossible = yield* Effect.flip(spawn("cat", "a\0b"))
+      assert.deepInclude({ ...impossible }, { _tag: "AgentDied", exitCode: null })
+    }))
+})
+
+describe("Environment", () => {
+  it("passes on what a program needs, and nothing that could be a secret", () => {
+    const env = Environment.make({ TERM: "dumb", NEW: "1" }, {
+      PATH: "/bin",
+      LC_ALL: "C",
+      XDG_CACHE_HOME: "/c",
+      https_proxy: "p",
+      TERM: "xterm",
+      LC: "x",
+      AWS_SECRET_ACCESS_KEY: "s",
+      ANTHROPIC_API_KEY: "s",
+      NODE_OPTIONS: "--require evil",
+      HOLDFAST_TOKEN: "s",
+      HOME: undefined
+    })
+    assert.deepStrictEqual(env, {
+      PATH: "/bin",
+      LC_ALL: "C",
+      XDG_CACHE_HOME: "/c",
+      https_proxy: "p",
+      TERM: "dumb",
+      NEW: "1"
+    })
+  })
+})
