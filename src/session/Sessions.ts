@@ -1,0 +1,319 @@
+/**
+ * The commands: the one door through which clients reach sessions.
+ *
+ * ```ts
+ * const sessions = yield* Sessions
+ * const session = yield* sessions.create({ agent: "demo", cwd: process.cwd() })
+ * const { runId } = yield* sessions.prompt(session.id, { content: [Content.text("hello")] })
+ * yield* sessions.events({ session: session.id, after: 0 }).pipe(Stream.runForEach(render))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { Agents } from "../agent/Agent.js"
+import type { RunOutcome } from "../domain/AgentEvent.js"
+import type { Elicitation, ElicitationAnswer } from "../domain/Elicitation.js"
+import type {
+  AgentError,
+  AgentNotFound,
+  CursorExpired,
+  ElicitationAlreadySettled,
+  ElicitationAnswerInvalid,
+  ElicitationNotFound,
+  LogError,
+  SessionBusy,
+  SessionNotFound
+} from "../domain/Errors.js"
+import { CwdInvalid, LimitReached, PromptInvalid, SessionClosed } from "../domain/Errors.js"
+import { type ElicitationId, freshSessionId, type RunId, type SessionId } from "../domain/Ids.js"
+import { type Session, type SessionState, type SessionStatus, toSession } from "../domain/Session.js"
+import * as ElicitationBridge from "../lifecycle/ElicitationBridge.js"
+import { type Cursor, EventLog, type LogEntry } from "../log/EventLog.js"
+import * as History from "./History.js"
+import * as SessionRuntime from "./SessionRuntime.js"
+
+export type {
+  /** @since 0.1.0 */
+  PromptOptions
+} from "./SessionRuntime.js"
+
+/** @since 0.1.0 */
+export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
+  /** Opens a session and starts its agent. It returns when the agent is ready; if it does not get ready the session is left `failed`, with the reason in its log. */
+  readonly create: (options: {
+    readonly agent: string
+    readonly cwd?: string | undefined
+    readonly title?: string | undefined
+  }) => Effect.Effect<Session, AgentNotFound | CwdInvalid | LimitReached | AgentError | LogError>
+  readonly get: (id: SessionId) => Effect.Effect<Session, SessionNotFound | LogError>
+  readonly list: (options: {
+    readonly status: Option.Option<SessionStatus>
+    readonly after: Option.Option<SessionId>
+    readonly limit: number
+  }) => Effect.Effect<ReadonlyArray<Session>, SessionNotFound | LogError>
+  /** Accepts a prompt. `seq` is the number of its `RunStarted`, or of its `RunQueued`. */
+  readonly prompt: (
+    id: SessionId,
+    options: SessionRuntime.PromptOptions
+  ) => Effect.Effect<
+    { readonly runId: RunId; readonly seq: number },
+    SessionNotFound | SessionClosed | SessionBusy | PromptInvalid | LimitReached | LogError
+  >
+  /** Cancels the open turn and drops what is queued. Without a turn it does nothing. */
+  readonly cancel: (id: SessionId) => Effect.Effect<void, SessionNotFound | SessionClosed | LogError>
+  /**
+   * Ends the agent and starts it again; an open turn is cancelled. It returns when the request is accepted; the Effect that it returns
+   * waits for the restart that covers it.
+   */
+  readonly restart: (
+    id: SessionId,
+    cause: "requested" | "changed" | "failed"
+  ) => Effect.Effect<
+    Effect.Effect<Session, AgentNotFound | AgentError | SessionClosed | LogError>,
+    SessionNotFound | SessionClosed | LogError
+  >
+  readonly setMode: (
+    id: SessionId,
+    modeId: string
+  ) => Effect.Effect<void, SessionNotFound | SessionClosed | AgentNotFound | AgentError | LogError>
+  readonly setConfigOption: (
+    id: SessionId,
+    configId: string,
+    value: string | boolean
+  ) => Effect.Effect<void, SessionNotFound | SessionClosed | AgentNotFound | AgentError | LogError>
+  /** The questions that wait for an answer. */
+  readonly elicitations: (id: SessionId) => Effect.Effect<ReadonlyArray<Elicitation>, SessionNotFound | LogError>
+  readonly answer: (
+    id: SessionId,
+    elicitation: ElicitationId,
+    answer: ElicitationAnswer
+  ) => Effect.Effect<
+    void,
+    SessionNotFound | ElicitationNotFound | ElicitationAlreadySettled | ElicitationAnswerInvalid | LogError
+  >
+  /** Closes a session and everything that it holds. Closing a closed one does nothing. */
+  readonly close: (id: SessionId) => Effect.Effect<void, SessionNotFound | LogError>
+  /** The session's events after the cursor, replayed and followed without end. */
+  readonly events: (cursor: Cursor) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | LogError>
+  /** The session's events after the cursor, up to the head. */
+  readonly history: (cursor: Cursor) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | LogError>
+}>() {}
+
+/** @since 0.1.0 */
+export interface Options {
+  /** Sessions that may be live at once; 1,000 when left out. */
+  readonly maxSessions?: number | undefined
+  /** Prompts of one session that may wait behind its turn; 16 when left out. */
+  readonly maxQueued?: number | undefined
+  /** The size of a prompt's JSON, in characters; 1 Mi when left out. */
+  readonly maxPromptLength?: number | undefined
+  /** How long an agent may take to end a cancelled turn before it is ended itself; 10 seconds when left out. */
+  readonly cancelGrace?: Duration.DurationInput | undefined
+}
+
+/** A session in memory. It is `closing` from the moment at which it takes no more commands. */
+interface Live {
+  readonly runtime: SessionRuntime.SessionRuntime
+  readonly scope: Scope.CloseableScope
+  closing: Deferred.Deferred<void> | undefined
+}
+
+/**
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(options: Options) {
+  const log = yield* EventLog
+  const agents = yield* Agents
+  const bridge = yield* ElicitationBridge.ElicitationBridge
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const maxSessions = options.maxSessions ?? 1000
+  const maxPromptLength = options.maxPromptLength ?? 1024 * 1024
+  const limits: SessionRuntime.Limits = {
+    maxQueued: options.maxQueued ?? 16,
+    cancelGrace: Duration.decode(options.cancelGrace ?? "10 seconds")
+  }
+  const live = new Map<SessionId, Live>()
+  // looking a session up and waking it is one step
+  const waking = yield* Effect.makeSemaphore(1)
+
+  /** Ends what a session holds; on return nothing of it is left but its log. */
+  const release = (entry: Live, outcome: RunOutcome) =>
+    Effect.ensuring(entry.runtime.retire(outcome), Scope.close(entry.scope, Exit.void))
+
+  yield* Effect.addFinalizer(() =>
+    Effect.forEach(
+      [...live.values()].filter((entry) => entry.closing === undefined),
+      (entry) => Effect.exit(release(entry, { _tag: "Lost", reason: "Holdfast was shut down" })),
+      { concurrency: "unbounded", discard: true }
+    ).pipe(
+      Effect.zipRight(Effect.forEach(
+        [...live.values()].flatMap((entry) => entry.closing === undefined ? [] : [entry.closing]),
+        Deferred.await,
+        { discard: true }
+      ))
+    )
+  )
+
+  const closedError = (sessionId: SessionId) =>
+    new SessionClosed({ sessionId, message: `session ${sessionId} is closed` })
+
+  const wake = (session: SessionState) =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const runtime = yield* Scope.extend(SessionRuntime.make({ session, agents, log, bridge, limits }), scope)
+      const entry: Live = { runtime, scope, closing: undefined }
+      live.set(session.id, entry)
+      return entry
+    })
+
+  const runtimeOf = (id: SessionId) =>
+    waking.withPermits(1)(Effect.gen(function*() {
+      const known = live.get(id)
+      if (known?.closing !== undefined) return yield* Effect.fail(closedError(id))
+      if (known !== undefined) return known.runtime
+      const session = yield* log.state(id)
+      if (session.phase === "closed") return yield* Effect.fail(closedError(id))
+      return (yield* wake(session)).runtime
+    }))
+
+  const get = (id: SessionId) => Effect.map(log.state(id), toSession)
+
+  const folder = (cwd: string | undefined) =>
+    Effect.suspend(() => {
+      const absolute = path.resolve(cwd ?? ".")
+      const invalid = new CwdInvalid({ cwd: absolute, message: `the working folder ${absolute} is not a folder` })
+      return Effect.matchEffect(fs.stat(absolute), {
+        onFailure: () => Effect.fail(invalid),
+        onSuccess: (info) => info.type === "Directory" ? Effect.succeed(absolute) : Effect.fail(invalid)
+      })
+    })
+
+  const create: Sessions["Type"]["create"] = Effect.fnUntraced(function*({ agent, cwd, title }) {
+    yield* agents.get(agent)
+    const absolute = yield* folder(cwd)
+    const { id, runtime } = yield* waking.withPermits(1)(Effect.uninterruptible(Effect.gen(function*() {
+      if (live.size >= maxSessions) {
+        return yield* Effect.fail(
+          new LimitReached({
+            what: "sessions",
+            limit: maxSessions,
+            message: `${maxSessions} sessions are live already; close some first`
+          })
+        )
+      }
+      const id = yield* freshSessionId
+      yield* log.append(id, [{
+        event: { type: "SessionOpened", agent, cwd: absolute, ...(title === undefined ? {} : { title }) }
+      }])
+      return { id, runtime: (yield* wake(yield* log.state(id))).runtime }
+    }))).pipe(Effect.catchTag("SessionNotFound", Effect.die))
+    yield* runtime.start
+    return yield* Effect.catchTag(get(id), "SessionNotFound", Effect.die)
+  })
+
+  const checkPrompt = ({ content }: SessionRuntime.PromptOptions) => {
+    const length = JSON.stringify(content).length
+    if (content.length === 0 || content.every((block) => block.type === "text" && block.text.trim() === "")) {
+      return Effect.fail(new PromptInvalid({ message: "the prompt is empty" }))
+    }
+    return length > maxPromptLength
+      ? Effect.fail(
+        new PromptInvalid({ message: `the prompt has ${length} characters; at most ${maxPromptLength} are allowed` })
+      )
+      : Effect.void
+  }
+
+  const close: Sessions["Type"]["close"] = (id) =>
+    // what is begun here is finished also when the caller leaves: a half-closed session has no owner
+    Effect.uninterruptible(Effect.gen(function*() {
+      const todo = yield* waking.withPermits(1)(Effect.gen(function*() {
+        const session = yield* log.state(id)
+        if (session.phase === "closed") return { _tag: "Nothing" } as const
+        const known = live.get(id)
+        if (known?.closing !== undefined) return { _tag: "Wait", closing: known.closing } as const
+        const entry = known ?? (yield* wake(session))
+        entry.closing = yield* Deferred.make<void>()
+        return { _tag: "Close", entry, closing: entry.closing } as const
+      }))
+      if (todo._tag === "Wait") return yield* Deferred.await(todo.closing)
+      if (todo._tag === "Nothing") return
+      yield* release(todo.entry, { _tag: "Cancelled" }).pipe(
+        Effect.zipRight(log.append(id, [{ event: { type: "SessionClosed", reason: "requested" } }])),
+        Effect.ensuring(Effect.zipRight(
+          Effect.sync(() => live.delete(id)),
+          Deferred.succeed(todo.closing, void 0)
+        ))
+      )
+    }))
+
+  /** How a question ended that the bridge does not remember: in an earlier life of this process, or long ago. */
+  const outcomeInLog = (id: SessionId, elicitation: ElicitationId) =>
+    History.events(log, id, (entry) => entry.type === "ElicitationSettled" && entry.json.includes(elicitation)).pipe(
+      Stream.filterMap(({ event }) =>
+        event.type === "ElicitationSettled" && event.elicitationId === elicitation
+          ? Option.some(event.outcome)
+          : Option.none()
+      ),
+      Stream.runHead
+    )
+
+  return Sessions.of({
+    create,
+    get,
+    list: (query) => Effect.map(log.sessions(query), (states) => states.map(toSession)),
+    prompt: (id, prompt) =>
+      Effect.zipRight(checkPrompt(prompt), Effect.flatMap(runtimeOf(id), (runtime) => runtime.prompt(prompt))),
+    cancel: (id) => Effect.flatMap(runtimeOf(id), (runtime) => runtime.cancel),
+    restart: (id, cause) =>
+      Effect.flatMap(runtimeOf(id), (runtime) => runtime.restart(cause)).pipe(
+        Effect.map((settled) => Effect.zipRight(settled, Effect.catchTag(get(id), "SessionNotFound", Effect.die)))
+      ),
+    setMode: (id, modeId) =>
+      Effect.flatMap(
+        runtimeOf(id),
+        (runtime) => Effect.flatMap(runtime.connection, (connection) => connection.setMode(modeId))
+      ),
+    setConfigOption: (id, configId, value) =>
+      Effect.flatMap(
+        runtimeOf(id),
+        (runtime) => Effect.flatMap(runtime.connection, (connection) => connection.setConfigOption(configId, value))
+      ),
+    elicitations: (id) => Effect.zipRight(log.head(id), bridge.pending({ sessionId: id })),
+    answer: (id, elicitation, answer) =>
+      Effect.zipRight(log.head(id), bridge.answer(id, elicitation, answer)).pipe(
+        Effect.catchTag("ElicitationNotFound", (error) =>
+          Effect.flatMap(outcomeInLog(id, elicitation), (outcome) =>
+            Effect.fail(
+              Option.isNone(outcome) ? error : ElicitationBridge.alreadySettled(elicitation, outcome.value)
+            )))
+      ),
+    close,
+    events: log.tail,
+    history: log.read
+  })
+})
+
+/** @since 0.1.0 */
+export const layerWith = (
+  options: Options & { readonly maxPending?: number | undefined }
+): Layer.Layer<Sessions, never, EventLog | Agents | FileSystem.FileSystem | Path.Path> =>
+  Layer.scoped(Sessions, make(options)).pipe(Layer.provide(ElicitationBridge.layerWith(options)))
+
+/**
+ * Sessions over the log and the agents that are provided. Closing it ends every agent and every run.
+ *
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Sessions, never, EventLog | Agents | FileSystem.FileSystem | Path.Path> = layerWith({})
