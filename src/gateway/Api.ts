@@ -1,0 +1,190 @@
+/**
+ * The HTTP API as data: routes, what they take, what they answer and how they fail. The server, `/openapi.json` and
+ * `/docs` are made from it.
+ *
+ * @since 0.1.0
+ */
+import * as HttpApi from "@effect/platform/HttpApi"
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
+import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import * as OpenApi from "@effect/platform/OpenApi"
+import * as Schema from "effect/Schema"
+import { ContentBlock } from "../domain/Content.js"
+import { Elicitation, ElicitationAnswer } from "../domain/Elicitation.js"
+import * as Errors from "../domain/Errors.js"
+import { ElicitationId, RunId, SessionId } from "../domain/Ids.js"
+import { Session, SessionStatus } from "../domain/Session.js"
+import { Refusal, RequestInvalid } from "./GatewayError.js"
+
+// ------------------------------------------------------------------------------------------------- errors
+
+const withStatus = <A, I>(status: number, schema: Schema.Schema<A, I>) =>
+  schema.annotations(HttpApiSchema.annotations({ status }))
+
+const LogError = Schema.Union(
+  withStatus(503, Errors.EventLogClosed),
+  withStatus(503, Errors.EventLogUnavailable)
+)
+const NotFound = withStatus(404, Errors.SessionNotFound)
+const Closed = withStatus(409, Errors.SessionClosed)
+const Limit = withStatus(429, Errors.LimitReached)
+const AgentError = Schema.Union(
+  withStatus(404, Errors.AgentNotFound),
+  withStatus(502, Errors.AgentCommandNotFound),
+  withStatus(504, Errors.AgentStartTimeout),
+  withStatus(502, Errors.AgentDied),
+  withStatus(502, Errors.AgentProtocolError),
+  withStatus(502, Errors.AgentMessageTooLarge),
+  withStatus(502, Errors.AgentAuthRequired),
+  withStatus(502, Errors.AgentRequestFailed),
+  withStatus(501, Errors.AgentUnsupported)
+)
+
+// -------------------------------------------------------------------------------------------------- input
+
+const id = HttpApiSchema.param("id", SessionId)
+const elicitationId = HttpApiSchema.param("elicitationId", ElicitationId)
+
+/** A body or a query. Every fault is told at once, and a misspelt field is one: else it would be ignored in silence. */
+const input = <Fields extends Schema.Struct.Fields>(fields: Fields) =>
+  Schema.Struct(fields).annotations({ parseOptions: { errors: "all", onExcessProperty: "error" } })
+
+/** Says all choices in one fault, where a union says each as a fault of its own. */
+const oneOf = <const Choices extends readonly [string, ...ReadonlyArray<string>]>(choices: Choices) =>
+  Schema.Literal(...choices).annotations({
+    message: (issue) => ({
+      message: `Expected ${choices.join(" | ")}, actual ${JSON.stringify(issue.actual)}`,
+      override: true
+    })
+  })
+
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
+const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: A) =>
+  Schema.optionalWith(schema, { exact: true, default: () => value })
+
+/** From 0, and a number that JavaScript holds exactly. */
+const CursorFromString = Schema.NumberFromString.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_INTEGER))
+
+const Prompt = Schema.Union(Schema.String, Schema.Array(ContentBlock)).annotations({
+  // a content block may carry more than we know of (`_meta`): it is the agent's to judge
+  parseOptions: { onExcessProperty: "ignore" }
+})
+
+const EventText = (contentType: string) => Schema.String.pipe(HttpApiSchema.withEncoding({ kind: "Text", contentType }))
+
+// ------------------------------------------------------------------------------------------------- routes
+
+const system = HttpApiGroup.make("system").add(
+  HttpApiEndpoint.get("health", "/health").annotate(OpenApi.Summary, "Is the gateway up? Needs no token").addSuccess(
+    Schema.Struct({ status: Schema.Literal("ok"), version: Schema.String })
+  )
+).add(
+  HttpApiEndpoint.get("agents", "/v1/agents").annotate(OpenApi.Summary, "The configured agents").addSuccess(
+    Schema.Array(Schema.Struct({ name: Schema.String, kind: Schema.String, description: Schema.String }))
+  )
+)
+
+const sessions = HttpApiGroup.make("sessions").add(
+  HttpApiEndpoint.post("create", "/v1/sessions").annotate(OpenApi.Summary, "Open a session and start its agent")
+    .setPayload(input({
+      agent: Schema.String,
+      cwd: optional(Schema.String),
+      title: optional(Schema.String)
+    }))
+    .addSuccess(Session, { status: 201 })
+    .addError(AgentError).addError(withStatus(400, Errors.CwdInvalid)).addError(Limit).addError(LogError)
+).add(
+  HttpApiEndpoint.get("list", "/v1/sessions").annotate(OpenApi.Summary, "Sessions, newest first, page by page")
+    .setUrlParams(input({
+      status: optional(oneOf(SessionStatus.literals)),
+      after: optional(SessionId),
+      limit: withDefault(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 200)), 50)
+    }))
+    .addSuccess(Schema.Struct({ sessions: Schema.Array(Session), next: Schema.optional(SessionId) }))
+    .addError(NotFound).addError(LogError)
+).add(
+  HttpApiEndpoint.get("get")`/v1/sessions/${id}`.annotate(OpenApi.Summary, "One session")
+    .addSuccess(Session).addError(NotFound).addError(LogError)
+).add(
+  HttpApiEndpoint.del("close")`/v1/sessions/${id}`
+    .annotate(OpenApi.Summary, "Close a session and everything it holds; closing twice is fine")
+    .addSuccess(HttpApiSchema.NoContent).addError(NotFound).addError(LogError)
+).add(
+  HttpApiEndpoint.post("restart")`/v1/sessions/${id}/restart`.annotate(
+    OpenApi.Summary,
+    "End the agent and start it again"
+  )
+    .setPayload(input({
+      cause: withDefault(oneOf(["requested", "changed", "failed"]), "requested"),
+      wait: withDefault(Schema.Boolean, false)
+    }))
+    .addSuccess(Session).addSuccess(HttpApiSchema.Accepted)
+    .addError(NotFound).addError(Closed).addError(AgentError).addError(LogError)
+).add(
+  HttpApiEndpoint.post("mode")`/v1/sessions/${id}/mode`.annotate(OpenApi.Summary, "Switch the agent's mode")
+    .setPayload(input({ modeId: Schema.String }))
+    .addSuccess(HttpApiSchema.NoContent)
+    .addError(NotFound).addError(Closed).addError(AgentError).addError(LogError)
+).add(
+  HttpApiEndpoint.post("config")`/v1/sessions/${id}/config`.annotate(OpenApi.Summary, "Set one of the agent's options")
+    .setPayload(input({ configId: Schema.String, value: Schema.Union(Schema.String, Schema.Boolean) }))
+    .addSuccess(HttpApiSchema.NoContent)
+    .addError(NotFound).addError(Closed).addError(AgentError).addError(LogError)
+)
+
+const runs = HttpApiGroup.make("runs").add(
+  HttpApiEndpoint.post("prompt")`/v1/sessions/${id}/runs`.annotate(OpenApi.Summary, "Prompt the agent")
+    .setHeaders(Schema.Struct({
+      "idempotency-key": optional(Schema.String.pipe(Schema.minLength(1), Schema.maxLength(255)))
+    }))
+    .setPayload(input({ prompt: Prompt, whenBusy: optional(oneOf(["refuse", "queue", "steer"])) }))
+    .addSuccess(Schema.Struct({ runId: RunId, seq: Schema.Number }), { status: 202 })
+    .addError(NotFound).addError(Closed).addError(withStatus(409, Errors.SessionBusy))
+    .addError(withStatus(400, Errors.PromptInvalid)).addError(Limit).addError(LogError)
+).add(
+  HttpApiEndpoint.post("cancel")`/v1/sessions/${id}/cancel`
+    .annotate(OpenApi.Summary, "Cancel the open turn and drop what is queued")
+    .addSuccess(HttpApiSchema.Accepted).addError(NotFound).addError(Closed).addError(LogError)
+)
+
+const events = HttpApiGroup.make("events").add(
+  HttpApiEndpoint.get("events")`/v1/sessions/${id}/events`
+    .annotate(OpenApi.Summary, "Replay the session's events after a cursor and follow it")
+    .annotate(OpenApi.Description, "SSE, or one stored event a line with `Accept: application/x-ndjson`.")
+    .setHeaders(Schema.Struct({ "last-event-id": optional(CursorFromString) }))
+    .setUrlParams(input({
+      after: withDefault(CursorFromString, 0),
+      follow: withDefault(oneOf(["true", "false"]), "true")
+    }))
+    .addSuccess(EventText("text/event-stream"))
+    .addError(NotFound).addError(withStatus(410, Errors.CursorExpired)).addError(Limit).addError(LogError)
+)
+
+const elicitations = HttpApiGroup.make("elicitations").add(
+  HttpApiEndpoint.get("pending")`/v1/sessions/${id}/elicitations`
+    .annotate(OpenApi.Summary, "The questions that wait for an answer")
+    .addSuccess(Schema.Struct({ elicitations: Schema.Array(Elicitation) }))
+    .addError(NotFound).addError(LogError)
+).add(
+  HttpApiEndpoint.post("answer")`/v1/sessions/${id}/elicitations/${elicitationId}`
+    .annotate(OpenApi.Summary, "Answer a question")
+    .setPayload(input({
+      action: oneOf(ElicitationAnswer.fields.action.literals),
+      content: ElicitationAnswer.fields.content
+    }))
+    .addSuccess(Schema.Struct({ id: ElicitationId, action: ElicitationAnswer.fields.action }))
+    .addError(NotFound).addError(withStatus(404, Errors.ElicitationNotFound))
+    .addError(withStatus(409, Errors.ElicitationAlreadySettled))
+    .addError(withStatus(422, Errors.ElicitationAnswerInvalid)).addError(LogError)
+)
+
+// `HttpApi.make` would answer a request that does not decode in platform's own shape; the contract has its own
+const empty = Object.assign(HttpApi.make("holdfast"), { errorSchema: RequestInvalid })
+
+/**
+ * @since 0.1.0
+ */
+export const Api = empty.addError(Refusal).add(system).add(sessions).add(runs).add(events).add(elicitations)
+  .annotate(OpenApi.Title, "Holdfast")
+  .annotate(OpenApi.Description, "Sessions with AI agents: commands, events without a gap, questions to a person.")

@@ -1,0 +1,179 @@
+/**
+ * The gateway: `Sessions` over HTTP.
+ *
+ * ```ts
+ * Gateway.layer({ version: "0.1.0" }).pipe(Layer.provide([sessions, agents])) // http://127.0.0.1:4455
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as HttpApi from "@effect/platform/HttpApi"
+import * as HttpApiScalar from "@effect/platform/HttpApiScalar"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as OpenApi from "@effect/platform/OpenApi"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Http from "node:http"
+import type { Agents } from "../agent/Agent.js"
+import type { Sessions } from "../session/Sessions.js"
+import { Api } from "./Api.js"
+import * as EventStream from "./EventStream.js"
+import { AddressInUse, AddressUnavailable, MethodNotAllowed, TokenRequired, toResponse } from "./GatewayError.js"
+import * as Guard from "./Guard.js"
+import * as Handlers from "./Handlers.js"
+import * as ResponseBody from "./ResponseBody.js"
+
+/** @since 0.1.0 */
+export interface Options {
+  /** What `/health` tells. */
+  readonly version: string
+  /** Default `127.0.0.1`. Any address that is not loopback needs a `token`. */
+  readonly host?: string | undefined
+  /** Default 4455; 0 takes a free one. */
+  readonly port?: number | undefined
+  readonly token?: Redacted.Redacted | undefined
+  /** Names, besides those of loopback, by which a gateway on loopback may be called: a reverse proxy's. */
+  readonly allowedHosts?: ReadonlyArray<string> | undefined
+  /** Origins whose pages may call the gateway: `https://app.example`. */
+  readonly allowedOrigins?: ReadonlyArray<string> | undefined
+  /** Default 1 MiB. */
+  readonly maxBodyBytes?: number | undefined
+  /** How many event streams may be open at once, default 1024. */
+  readonly maxEventStreams?: number | undefined
+  /** How often an event stream on which nothing happens shows that it lives, default 10 s. */
+  readonly heartbeat?: Duration.DurationInput | undefined
+  /** How long requests may take to end when the gateway closes, before their connections are cut; default 3 s. */
+  readonly grace?: Duration.DurationInput | undefined
+}
+
+/**
+ * A gateway that listens. `port` is the one that was bound.
+ *
+ * @since 0.1.0
+ */
+export class Gateway extends Context.Tag("holdfast/Gateway")<Gateway, {
+  readonly host: string
+  readonly port: number
+  readonly url: string
+}>() {}
+
+/** @since 0.1.0 */
+export type StartError = TokenRequired | AddressInUse | AddressUnavailable
+
+const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const
+
+/** Answers 405 where the path is right and the method is not. */
+const otherMethods = HttpLayerRouter.use(Effect.fnUntraced(function*(router) {
+  const allowed = new Map<HttpLayerRouter.PathInput, Array<string>>()
+  HttpApi.reflect(Api, {
+    onGroup: () => {},
+    onEndpoint: ({ endpoint }) => {
+      allowed.set(endpoint.path, [...allowed.get(endpoint.path) ?? [], endpoint.method])
+    }
+  })
+  for (const [path, allow] of allowed) {
+    const message = `${path} takes ${allow.join(" and ")}`
+    const refused = Effect.succeed(toResponse(new MethodNotAllowed({ allowed: allow, message })))
+    for (const method of methods) {
+      if (!allow.includes(method)) yield* router.add(method, path, refused)
+    }
+  }
+}))
+
+const listen = (node: Http.Server, host: string, port: number) =>
+  NodeHttpServer.make(() => node, { host, port }).pipe(
+    Effect.mapError(({ cause }) => {
+      const code = cause instanceof Error && "code" in cause ? String(cause.code) : "UNKNOWN"
+      return code === "EADDRINUSE"
+        ? new AddressInUse({ host, port, message: `${host}:${port} is in use by another program; choose another port` })
+        : new AddressUnavailable({ host, port, code, message: `cannot listen on ${host}:${port}: ${String(cause)}` })
+    })
+  )
+
+/** @since 0.1.0 */
+export const make = Effect.fnUntraced(function*(
+  options: Options
+): Effect.fn.Return<Gateway["Type"], StartError, Sessions | Agents | Scope.Scope> {
+  const { grace = "3 seconds", heartbeat = "10 seconds", host = "127.0.0.1", maxBodyBytes = 1024 * 1024, port = 4455 } =
+    options
+  const loopback = Guard.isLoopback(host)
+  const token = Option.fromNullable(options.token).pipe(Option.filter((token) => Redacted.value(token) !== ""))
+  if (!loopback && Option.isNone(token)) {
+    return yield* new TokenRequired({
+      host,
+      message: `${host} is within reach of other machines: a gateway there needs a token`
+    })
+  }
+
+  const streams = EventStream.make({ limit: options.maxEventStreams ?? 1024, heartbeat })
+  const down = yield* Deferred.make<void>()
+
+  const api = Api.annotate(OpenApi.Version, options.version)
+  const routes = Layer.mergeAll(
+    HttpLayerRouter.addHttpApi(api, { openapiPath: "/openapi.json" }).pipe(
+      Layer.provide(Handlers.layer({ version: options.version, streams }))
+    ),
+    HttpApiScalar.layerHttpLayerRouter({ api, path: "/docs", scalar: { withDefaultFonts: false } }),
+    HttpLayerRouter.add("GET", "/", Effect.succeed(HttpServerResponse.redirect("/docs"))),
+    otherMethods
+  )
+  const guard = Guard.make({
+    loopback,
+    allowedHosts: (options.allowedHosts ?? []).map((host) => host.toLowerCase()),
+    allowedOrigins: options.allowedOrigins ?? [],
+    token,
+    maxBodyBytes
+  }, down)
+  const router = yield* Effect.provide(HttpLayerRouter.toHttpEffect(routes), HttpServer.layerContext)
+  const app = ResponseBody.interruptible(guard(router))
+
+  const node = Http.createServer({
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+    keepAliveTimeout: 65_000,
+    headersTimeout: 10_000,
+    requestTimeout: 60_000,
+    connectionsCheckingInterval: 5_000
+  })
+  // a request's fiber is a root of its own: here it gets an owner, who interrupts it and waits for it
+  const requests = yield* FiberSet.make<unknown, unknown>()
+  const server = yield* listen(node, host, port)
+  yield* server.serve(Effect.withFiberRuntime((fiber) => {
+    FiberSet.unsafeAdd(requests, fiber)
+    return app
+  }))
+
+  // An open response keeps a server from closing, so whatever is open ends first: event streams at once, requests
+  // within the grace. Until then new ones are told `Draining`. Whoever does not read, or does not write, is cut off at
+  // last.
+  const cutOff = Effect.async<void>((resume) => {
+    node.close(() => resume(Effect.void))
+    node.closeAllConnections()
+  })
+  yield* Effect.addFinalizer(() =>
+    Deferred.succeed(down, undefined).pipe(
+      Effect.zipRight(streams.end),
+      Effect.zipRight(FiberSet.awaitEmpty(requests).pipe(Effect.interruptible, Effect.timeout(grace), Effect.ignore)),
+      Effect.zipRight(cutOff)
+    )
+  )
+
+  const bound = server.address._tag === "TcpAddress" ? server.address.port : port
+  return { host, port: bound, url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}` }
+})
+
+/**
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<Gateway, StartError, Sessions | Agents> =>
+  Layer.scoped(Gateway, make(options))
