@@ -1,0 +1,64 @@
+/**
+ * Sessions in this process: the Layers that `serve` and `run` share.
+ *
+ * @since 0.1.0
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { Agents } from "../agent/Agent.js"
+import * as ProcessLedger from "../agent/process/ProcessLedger.js"
+import * as DataFolder from "../log/DataFolder.js"
+import * as EventLog from "../log/EventLog.js"
+import * as Sessions from "../session/Sessions.js"
+import * as AgentSet from "./AgentSet.js"
+import { type CliError, unusable } from "./CliError.js"
+import type * as Config from "./Config.js"
+import * as LastResort from "./LastResort.js"
+import type { Program } from "./Program.js"
+
+const inMemory = Layer.merge(
+  EventLog.layerMemory,
+  Layer.succeed(ProcessLedger.ProcessLedger, ProcessLedger.none)
+)
+
+const inFolder = (folder: string, { retention }: Config.Settings) =>
+  Layer.unwrapEffect(Effect.map(DataFolder.DataFolder, ({ agents, database }) =>
+    Layer.merge(
+      EventLog.layerSqlite({ filename: database, retention }),
+      ProcessLedger.layerFolder(agents)
+    ))).pipe(
+      Layer.provide(DataFolder.layer(folder)),
+      Layer.catchAll((error) => Layer.fail(unusable(error.message)))
+    )
+
+/**
+ * Without a `data` folder everything is in memory, and gone at the end.
+ *
+ * @since 0.1.0
+ */
+export const layer = (loaded: Config.Loaded, options: {
+  readonly data: Option.Option<string>
+  readonly cancelGrace?: Duration.DurationInput
+}): Layer.Layer<Sessions.Sessions | Agents, CliError, Program | FileSystem.FileSystem | Path.Path> => {
+  const { settings } = loaded
+  const sessions = Sessions.layerWith({
+    maxSessions: settings.limits?.sessions,
+    maxQueued: settings.limits?.queuedPrompts,
+    maxPromptLength: settings.limits?.promptLength,
+    maxPending: settings.limits?.pendingQuestions,
+    cancelGrace: options.cancelGrace
+  })
+  // closed from the top: sessions end their agents, while the log is still there to tell and the ledger to forget
+  return sessions.pipe(
+    Layer.provideMerge(AgentSet.layer(loaded)),
+    Layer.provide(LastResort.layer),
+    Layer.provide(Option.match(options.data, {
+      onNone: () => inMemory,
+      onSome: (folder) => inFolder(folder, settings)
+    }))
+  )
+}

@@ -1,0 +1,138 @@
+/**
+ * `holdfast agents`: what sessions can be opened with, and with `--probe` which of them start and what they can do.
+ *
+ * @since 0.1.0
+ */
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as Path from "@effect/platform/Path"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as AcpAgent from "../../agent/acp/AcpAgent.js"
+import * as ProcessLedger from "../../agent/process/ProcessLedger.js"
+import { freshSessionId } from "../../domain/Ids.js"
+import * as AgentSet from "../AgentSet.js"
+import * as Ansi from "../Ansi.js"
+import * as Config from "../Config.js"
+import * as Flags from "../Flags.js"
+import * as LastResort from "../LastResort.js"
+import { Screen } from "../Screen.js"
+import * as Signals from "../Signals.js"
+import * as Table from "../Table.js"
+
+/** Agents that are started at once. */
+const concurrency = 4
+
+/** What a probe found, in words. */
+const abilities = ({ capabilities }: AcpAgent.AcpConnection): ReadonlyArray<string> => {
+  const { loadSession, mcpCapabilities, promptCapabilities, sessionCapabilities } = capabilities
+  const found: Record<string, unknown> = {
+    load: loadSession,
+    resume: sessionCapabilities?.resume,
+    list: sessionCapabilities?.list,
+    image: promptCapabilities?.image,
+    audio: promptCapabilities?.audio,
+    context: promptCapabilities?.embeddedContext,
+    "mcp-http": mcpCapabilities?.http,
+    "mcp-sse": mcpCapabilities?.sse
+  }
+  return Object.entries(found).flatMap(([name, offered]) => offered == null || offered === false ? [] : [name])
+}
+
+/** An agent tells its modes with the session, if it has any. */
+const modes = ({ signals }: AcpAgent.AcpConnection) =>
+  signals.takeAll.pipe(
+    Effect.timeoutOption("100 millis"),
+    Effect.map(Option.match({
+      onNone: () => [],
+      onSome: ([first]) =>
+        Chunk.toReadonlyArray(first).flatMap((signal) =>
+          signal._tag === "Said" && signal.event.type === "ModeChanged"
+            ? signal.event.available?.map((mode) => mode.id) ?? []
+            : []
+        )
+    }))
+  )
+
+interface Probe {
+  readonly ok: boolean
+  readonly name?: string
+  readonly version?: string
+  readonly abilities?: ReadonlyArray<string>
+  readonly modes?: ReadonlyArray<string>
+  readonly error?: string
+}
+
+/** Starts the agent, opens a session here and ends it again. Bounded by the agent's own `startTimeout`. */
+const probe = ({ name, options }: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path> =>
+  Effect.gen(function*() {
+    const path = yield* Path.Path
+    const agent = yield* AcpAgent.make(name, options)
+    const sessionId = yield* freshSessionId
+    const connection = yield* agent.connect({ sessionId, cwd: path.resolve("."), resume: Option.none() })
+    return {
+      ok: true,
+      ...(connection.name === undefined ? {} : { name: connection.name }),
+      ...(connection.version === undefined ? {} : { version: connection.version }),
+      abilities: abilities(connection),
+      modes: yield* modes(connection)
+    }
+  }).pipe(
+    Effect.scoped,
+    Effect.catchAll((error) => Effect.succeed({ ok: false, error: error.message }))
+  )
+
+const told = (probe: Probe): string =>
+  probe.ok
+    ? Ansi.oneLine([
+      probe.name ?? "",
+      probe.version ?? "",
+      ...probe.abilities?.length ? [`can ${probe.abilities.join(", ")};`] : [],
+      ...probe.modes?.length ? [`modes ${probe.modes.join(", ")}`] : []
+    ].join(" ")).replace(/;$/, "")
+    : Ansi.oneLine(probe.error ?? "")
+
+/** @since 0.1.0 */
+export const command = Command.make("agents", {
+  config: Flags.config,
+  probe: Options.boolean("probe").pipe(Options.withDescription("Start each, and tell what it can do")),
+  json: Flags.json
+}, (flags) =>
+  Effect.gen(function*() {
+    const screen = yield* Screen
+    const loaded = yield* Config.load(flags.config, {})
+    const offers = yield* AgentSet.offers(loaded)
+    const first = AgentSet.defaultAgent(loaded)
+    const probes = flags.probe
+      ? yield* Effect.forEach(offers, probe, { concurrency }).pipe(
+        Effect.provide(Layer.provide(LastResort.layer, Layer.succeed(ProcessLedger.ProcessLedger, ProcessLedger.none)))
+      )
+      : []
+    const all = offers.map((offer, index) => ({
+      name: offer.name,
+      kind: "acp",
+      from: offer.from,
+      command: [offer.options.command, ...offer.options.args ?? []],
+      default: offer.name === first,
+      ...(flags.probe ? { probe: probes[index] } : {})
+    }))
+    if (flags.json) return yield* screen.write(all.map((agent) => `${JSON.stringify(agent)}\n`).join(""))
+    const paint = Ansi.palette(screen.color)
+    const rows = all.map((
+      agent
+    ) => [agent.default ? `${agent.name} *` : agent.name, agent.kind, agent.from, agent.command.join(" ")])
+    if (!flags.probe) return yield* screen.write(Table.render(["AGENT", "KIND", "FROM", "COMMAND"], rows))
+    yield* screen.write(Table.render(
+      ["AGENT", "KIND", "FROM", "PROBE"],
+      rows.map(([name = "", kind = "", from = ""], index) => {
+        const found = probes[index] ?? { ok: false }
+        return [name, kind, from, `${found.ok ? paint.green("✔") : paint.red("✖")} ${told(found)}`]
+      })
+    ))
+  }).pipe(Effect.provide(Signals.layer("10 seconds")))).pipe(
+    Command.withDescription(
+      "List the agents: configured, built in and found on the PATH; * is the one meant when none is named"
+    )
+  )

@@ -1,0 +1,48 @@
+/**
+ * The session runtime under an agent application, as Layers.
+ *
+ * ```ts
+ * import { AcpAgent, EventLog, Sessions } from "holdfast"
+ *
+ * const Runtime = Sessions.layer.pipe(
+ *   Layer.provide([
+ *     EventLog.layerSqlite({ filename: "app.db" }),
+ *     AcpAgent.layer({ demo: { command: "holdfast", args: ["demo-agent"] } })
+ *   ]),
+ *   Layer.provide(NodeContext.layer)
+ * )
+ * ```
+ *
+ * Each name is a module; a service's tag has the module's name: `yield* Sessions.Sessions`.
+ *
+ * @since 0.1.0
+ */
+
+/** The driver contract: implement it to bring an agent of your own. */
+export * as Agent from "./agent/Agent.js"
+/** Agents that speak the Agent Client Protocol over stdio. */
+export * as AcpAgent from "./agent/acp/AcpAgent.js"
+/** The event vocabulary. */
+export * as AgentEvent from "./domain/AgentEvent.js"
+/** What prompts and messages are made of. */
+export * as Content from "./domain/Content.js"
+/** Questions to a person, and their answers. */
+export * as Elicitation from "./domain/Elicitation.js"
+/** Every way in which something fails. */
+export * as Errors from "./domain/Errors.js"
+/** Session, run and question ids, and where fresh ones come from. */
+export * as Ids from "./domain/Ids.js"
+/** A session as its events tell it. */
+export * as Session from "./domain/Session.js"
+/** An event with its place in the log. */
+export * as StoredEvent from "./domain/StoredEvent.js"
+/** The HTTP gateway. */
+export * as Gateway from "./gateway/Gateway.js"
+/** Carries questions to a person and the answer back. */
+export * as ElicitationBridge from "./lifecycle/ElicitationBridge.js"
+/** Numbers events, stores them, and only then shows them. */
+export * as EventLog from "./log/EventLog.js"
+/** One run as a stream. */
+export * as RunStream from "./session/RunStream.js"
+/** The commands: the one door through which clients reach sessions. */
+export * as Sessions from "./session/Sessions.js"
