@@ -2,12 +2,12 @@
  * The folder in which a standalone gateway keeps what it must not lose, held by one gateway at a time.
  *
  * ```ts
- * const Log = Layer.unwrapEffect(Effect.map(DataFolder, ({ database }) => EventLog.layerSqlite({ filename: database })))
- * Log.pipe(Layer.provide(DataFolder.layer(".holdfast")), Layer.provide(NodeContext.layer))
+ * const Log = Layer.unwrapEffect(Effect.map(DataFolder, ({ database }) => EventLog.layerSqlite({ filename: database
+ * }))) Log.pipe(Layer.provide(DataFolder.layer(".holdfast")), Layer.provide(NodeContext.layer))
  * ```
  *
- * It is held by a lock of the operating system on a file in it, which goes with its process, however that ends. The file is never
- * deleted, so two gateways cannot hold two files of one name. The pid beside it is only for the message.
+ * It is held by a lock of the operating system on a file in it, which goes with its process, however that ends. The
+ * file is never deleted, so two gateways cannot hold two files of one name. The pid beside it is only for the message.
  *
  * @since 0.1.0
  */

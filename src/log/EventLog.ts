@@ -41,8 +41,9 @@ export interface Cursor {
 /** @since 0.1.0 */
 export class EventLog extends Context.Tag("holdfast/EventLog")<EventLog, {
   /**
-   * Stores the events in order, without another's in between, and returns the number of the last one. It waits until they are
-   * stored (EL4); interrupting the caller does not take them back. The first event of a session must be `SessionOpened`.
+   * Stores the events in order, without another's in between, and returns the number of the last one. It waits until
+   * they are stored (EL4); interrupting the caller does not take them back. The first event of a session must be
+   * `SessionOpened`.
    */
   readonly append: (
     session: SessionId,
@@ -51,8 +52,9 @@ export class EventLog extends Context.Tag("holdfast/EventLog")<EventLog, {
   /** The stored events after the cursor, page by page, up to the head at the time of the call. */
   readonly read: (cursor: Cursor) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | EventLogUnavailable>
   /**
-   * Replays and then follows, without a gap or a duplicate (EL2), for ever. A cursor past the head waits. A page is a chunk: what is
-   * ready together arrives together. It ends when the log closes.
+   * Replays and then follows, without a gap or a duplicate (EL2), for ever. A cursor past the head waits. A page is a
+   * chunk: what is ready together arrives together; an empty one comes where the reader has caught up. It ends when
+   * the log closes.
    */
   readonly tail: (cursor: Cursor) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | EventLogUnavailable>
   /** The number of the last event. */
@@ -64,8 +66,8 @@ export class EventLog extends Context.Tag("holdfast/EventLog")<EventLog, {
     listing: Listing
   ) => Effect.Effect<ReadonlyArray<SessionState>, SessionNotFound | EventLogUnavailable>
   /**
-   * Forgets the events before `oldest` (EL6): a cursor below gets `CursorExpired`. What is past the head, or gone already, changes
-   * nothing.
+   * Forgets the events before `oldest` (EL6): a cursor below gets `CursorExpired`. What is past the head, or gone
+   * already, changes nothing.
    */
   readonly trim: (
     session: SessionId,
@@ -104,7 +106,7 @@ export const make = Effect.fnUntraced(function*(store: EventStore, options: Opti
   const read = ({ after, session }: Cursor) =>
     Stream.unwrap(
       Effect.map(head(session), (upTo) =>
-        Stream.unfoldChunkEffect(after, (after) =>
+        Stream.unfoldChunkEffect(arrived(after), ({ after }) =>
           after >= upTo ? Effect.succeedNone : Effect.map(page({ session, after, upTo }), emit)))
     )
 
@@ -113,16 +115,19 @@ export const make = Effect.fnUntraced(function*(store: EventStore, options: Opti
       // EL2: first follow, then ask for the head, so that nothing falls in between
       const follower = yield* edge.follow(session)
       follower.head = Math.max(follower.head, yield* head(session))
-      const next = (after: number): Effect.Effect<Step, CursorExpired | EventLogUnavailable> =>
+      const next = (place: Place): Effect.Effect<Step, CursorExpired | EventLogUnavailable> =>
         Effect.suspend(() => {
+          const { after, idle } = place
           const ready = edge.after(session, after)
           if (ready.length > 0) return Effect.succeed(emit(ready))
           if (edge.isClosed()) return Effect.succeedNone
-          return follower.head > after
-            ? Effect.map(page({ session, after, upTo: follower.head }), emit)
-            : Effect.zipRight(edge.changed(follower, after), next(after))
+          if (follower.head > after) return Effect.map(page({ session, after, upTo: follower.head }), emit)
+          // EL3: a stream holds on to the last chunk that it gave, so a reader that waits is given an empty one
+          return idle
+            ? Effect.zipRight(edge.changed(follower, after), next(place))
+            : Effect.succeed(Option.some([Chunk.empty(), { after, idle: true }]))
         })
-      return Stream.unfoldChunkEffect(after, next)
+      return Stream.unfoldChunkEffect(arrived(after), next)
     }))
 
   yield* recover(store, writer)
@@ -130,12 +135,20 @@ export const make = Effect.fnUntraced(function*(store: EventStore, options: Opti
   return EventLog.of({ append: writer.append, read, tail, head, state, sessions: store.list, trim: writer.trim })
 })
 
-type Step = Option.Option<readonly [page: Chunk.Chunk<LogEntry>, after: number]>
+/** Where a reader stands, and whether it has been given nothing since it got there. */
+interface Place {
+  readonly after: number
+  readonly idle: boolean
+}
+
+const arrived = (after: number): Place => ({ after, idle: false })
+
+type Step = Option.Option<readonly [page: Chunk.Chunk<LogEntry>, place: Place]>
 
 const emit = (entries: ReadonlyArray<LogEntry>): Step =>
   Option.map(
     Option.fromNullable(entries[entries.length - 1]),
-    (last) => [Chunk.unsafeFromArray(entries), last.seq]
+    (last) => [Chunk.unsafeFromArray(entries), arrived(last.seq)]
   )
 
 const expired = (sessionId: SessionId, oldest: number) =>
@@ -161,8 +174,8 @@ export const layerMemory: Layer.Layer<EventLog> = Layer.scoped(
 ).pipe(Layer.orDie)
 
 /**
- * A log in the database of the client that is provided. Its tables are `holdfast_…`. Do not append within a transaction of that
- * client: SQLite has one connection, and the log would wait for it.
+ * A log in the database of the client that is provided. Its tables are `holdfast_…`. Do not append within a
+ * transaction of that client: SQLite has one connection, and the log would wait for it.
  *
  * @since 0.1.0
  */
@@ -172,8 +185,8 @@ export const layerSql = (
   Layer.scoped(EventLog, Effect.flatMap(SqlStore.make, (store) => make(store, options)))
 
 /**
- * A log in an SQLite file, which is made when it is not there. The folder must be there, and one process at a time may hold
- * it: see `DataFolder`.
+ * A log in an SQLite file, which is made when it is not there. The folder must be there, and one process at a time may
+ * hold it: see `DataFolder`.
  *
  * @since 0.1.0
  */

@@ -1,6 +1,7 @@
 /**
- * What a log needs of a store: five commands on rows. Numbers, order, waking and waiting are the log's own (`EventLog.make`), so a
- * store for another database is a small thing, and the shared suite in `test/log/suite.ts` says when it is right.
+ * What a log needs of a store: five commands on rows. Numbers, order, waking and waiting are the log's own
+ * (`EventLog.make`), so a store for another database is a small thing, and the shared suite in `test/log/suite.ts`
+ * says when it is right.
  *
  * @since 0.1.0
  */
@@ -12,8 +13,8 @@ import type { SessionId } from "../domain/Ids.js"
 import type { SessionState, SessionStatus } from "../domain/Session.js"
 
 /**
- * One event as every reader gets it. `json` is the whole `StoredEvent`, encoded once, at append; readers on the event path pass it
- * on and decode nothing (`StoredEvent.fromJson` for those who want the value).
+ * One event as every reader gets it. `json` is the whole `StoredEvent`, encoded once, at append; readers on the event
+ * path pass it on and decode nothing (`StoredEvent.fromJson` for those who want the value).
  *
  * @since 0.1.0
  */
@@ -23,7 +24,7 @@ export interface LogEntry {
   readonly json: string
 }
 
-/** A session as the store has it: the fold up to its head, and the number of the oldest event that is left. @since 0.1.0 */
+/** A session as the store has it: the fold up to its head, and the number of the oldest event left. @since 0.1.0 */
 export interface StoredSession {
   readonly state: SessionState
   readonly oldest: number
@@ -55,8 +56,8 @@ export interface EventStore {
   /** All or nothing (EL4). A session that is not there yet is made. */
   readonly commit: (advances: ReadonlyArray<Advance>) => Effect.Effect<void, EventLogUnavailable>
   /**
-   * The beginning of the range, bounded in events and in characters, so that neither many nor huge events fill the memory; at least
-   * one event if there is any. What has been trimmed is left out.
+   * The beginning of the range, bounded in events and in characters, so that neither many nor huge events fill the
+   * memory; at least one event if there is any. What has been trimmed is left out.
    */
   readonly page: (range: Range) => Effect.Effect<ReadonlyArray<LogEntry>, EventLogUnavailable>
   readonly list: (listing: Listing) => Effect.Effect<ReadonlyArray<SessionState>, SessionNotFound | EventLogUnavailable>

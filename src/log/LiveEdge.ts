@@ -1,7 +1,8 @@
 /**
  * Where the log ends for the moment: the newest entries, shared by all who follow, and who is to be woken by the next.
  *
- * A follower is a number and a callback. It has no queue: the one that lags falls behind the window and reads from the store (EL3).
+ * A follower is a number and a callback. It has no queue: the one that lags falls behind the window and reads from the
+ * store (EL3).
  *
  * @since 0.1.0
  */
@@ -35,8 +36,8 @@ export interface LiveEdge {
 }
 
 /**
- * The bounds of the window, for all sessions together: 1,000 sessions that have gone quiet hold no more than one. `size` is in
- * characters of JSON.
+ * The bounds of the window, for all sessions together: 1,000 sessions that have gone quiet hold no more than one.
+ * `size` is in characters of JSON.
  */
 const windowLimit = { events: 8192, size: 4 * 1024 * 1024 }
 

@@ -1,8 +1,8 @@
 /**
  * A store in an SQL database. SQLite is the one that it is made and tested for.
  *
- * Two tables: a row a session, with its state, and a row an event. Both are written in one transaction, so that the state never says
- * more or less than the events.
+ * Two tables: a row a session, with its state, and a row an event. Both are written in one transaction, so that the
+ * state never says more or less than the events.
  *
  * @since 0.1.0
  */
@@ -54,8 +54,8 @@ export const reason = (cause: Cause.Cause<unknown>): string => {
 }
 
 /**
- * Whatever goes wrong in the database as one error. Defects too: `@effect/sql` makes one of a failed COMMIT and of a failed migration,
- * and the SQLite driver throws when it cannot open its file.
+ * Whatever goes wrong in the database as one error. Defects too: `@effect/sql` makes one of a failed COMMIT and of a
+ * failed migration, and the SQLite driver throws when it cannot open its file.
  *
  * @since 0.1.0
  */
@@ -116,11 +116,12 @@ export const make: Effect.Effect<EventStore, StoreTooNew | EventLogUnavailable, 
           found,
           supported,
           message:
-            `the store has schema ${found}, written by a newer Holdfast; this one knows schemas up to ${supported}: upgrade it`
+            `the store has schema ${found}, of a newer Holdfast; this one knows schemas up to ${supported}: upgrade it`
         })
       )
     }
-    // EL4: SQLite has one connection, and a statement that slipped into the open transaction would read what may be rolled back
+    // EL4: SQLite has one connection, and a statement that slipped into the open transaction would read what may be
+    // rolled back
     const alone = (yield* Effect.makeSemaphore(1)).withPermits(1)
     // no span a statement on the event path
     const exclusively = <A, E>(doing: string, effect: Effect.Effect<A, E>) =>

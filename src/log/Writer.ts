@@ -1,6 +1,6 @@
 /**
- * The one writer of a log (EL1). It takes all appends that are ready, numbers and encodes their events, stores them in one
- * transaction, and only then shows them and answers the appenders (EL4).
+ * The one writer of a log (EL1). It takes all appends that are ready, numbers and encodes their events, stores them in
+ * one transaction, and only then shows them and answers the appenders (EL4).
  *
  * @since 0.1.0
  */
@@ -43,11 +43,12 @@ interface Append {
 /** What one transaction takes; a single append may be more. `size` is in characters of JSON. */
 const transactionLimit = { events: 2048, size: 8 * 1024 * 1024 }
 
-/** How many sessions are kept in memory, those that were written last; the others are read from the store when they are asked for. */
+/** How many sessions are kept in memory, those that were written last; the others are read from the store when asked for. */
 const remembered = 256
 
 const toJson = (stored: StoredEvent): string => {
-  // a stored event's decoded form is its encoded form (this assignment is the proof), so there is nothing for a Schema to encode
+  // a stored event's decoded form is its encoded form (this assignment is the proof), so there is nothing for a Schema
+  // to encode
   const encoded: typeof StoredEvent.Encoded = stored
   return JSON.stringify(encoded)
 }
@@ -88,7 +89,8 @@ export const make = Effect.fnUntraced(function*(
   const pending = yield* Mailbox.make<Append>()
   const recent = new Map<SessionId, StoredSession>()
 
-  // only the writer writes here: a reader's answer from the store may be older than what has been stored in the meantime
+  // only the writer writes here: a reader's answer from the store may be older than what has been stored in the
+  // meantime
   const remember = (session: StoredSession) => {
     recent.delete(session.state.id)
     recent.set(session.state.id, session)

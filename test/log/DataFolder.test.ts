@@ -2,6 +2,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as DataFolder from "../../src/log/DataFolder.js"
 import * as Script from "./script.js"
@@ -62,6 +63,20 @@ describe("DataFolder", () => {
       yield* DataFolder.make(folder)
       // and what a dead holder wrote names nobody else
       expect(yield* Effect.flip(DataFolder.make(folder))).toMatchObject({ pid: process.pid })
+    }))
+
+  test("a holder that has not written its pid yet is waited for, so that nobody else is named", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const folder = yield* temporary
+      yield* DataFolder.make(folder)
+      for (const before of ["999999999", "", "0"]) {
+        yield* fs.writeFileString(`${folder}/gateway.pid`, before)
+        const refused = yield* Effect.fork(Effect.flip(DataFolder.make(folder)))
+        yield* Effect.sleep(50)
+        yield* fs.writeFileString(`${folder}/gateway.pid`, String(process.pid))
+        expect(yield* Fiber.join(refused)).toMatchObject({ _tag: "DataFolderHeld", pid: process.pid })
+      }
     }))
 
   test("of several that start at once on what a killed one left, exactly one holds it, and the others name it", () =>

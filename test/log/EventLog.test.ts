@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -33,6 +34,24 @@ const controlled = Effect.gen(function*() {
 })
 
 describe("EventLog.make", () => {
+  it.scoped("EL2 an event that is stored while a reader still asks for the head is not lost to it", () =>
+    Effect.gen(function*() {
+      const store = yield* MemoryStore.make
+      const first = yield* open(store)
+      yield* first.log.append(session, [opened, { event: { type: "SessionClosed", reason: "requested" } }])
+      yield* first.close
+      // the first look has its answer, and is slow to deliver it
+      const delivered = yield* Deferred.make<void>()
+      const slow = [Deferred.await(delivered)]
+      const load: EventStore["load"] = (session) => Effect.tap(store.load(session), () => slow.pop() ?? Effect.void)
+      const { log } = yield* open({ ...store, load })
+      const { seen } = yield* follow(log, 2)
+      yield* log.append(session, [said("a")])
+      yield* Deferred.succeed(delivered, void 0)
+      yield* settle
+      expect(seen).toStrictEqual([3])
+    }))
+
   it.scoped("EL4 an event is shown, and its append answered, only after it is stored", () =>
     Effect.gen(function*() {
       const { hold, store } = yield* controlled

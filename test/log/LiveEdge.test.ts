@@ -1,9 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import { SessionId } from "../../src/domain/Ids.js"
 import type { LogEntry } from "../../src/log/EventStore.js"
 import * as LiveEdge from "../../src/log/LiveEdge.js"
-import { other, session } from "./fixture.js"
+import { other, session, settle } from "./fixture.js"
 
 const entries = (first: number, count: number, json = "{}"): ReadonlyArray<LogEntry> =>
   Array.from({ length: count }, (_, index) => ({ seq: first + index, type: "TextChunk", json }))
@@ -33,6 +35,24 @@ describe("LiveEdge", () => {
       edge.show(session, entries(7, 1))
       expect(edge.after(session, 3)).toStrictEqual([])
       expect(seqs(edge.after(session, 6))).toStrictEqual([7])
+    }))
+
+  it.scoped("EL2 who asks to be woken for what has been shown already is not left waiting, nor after the close", () =>
+    Effect.gen(function*() {
+      const edge = LiveEdge.make()
+      const follower = yield* edge.follow(session)
+      edge.show(session, entries(1, 3))
+      const asked = yield* Effect.fork(edge.changed(follower, 2))
+      yield* settle
+      expect(Option.isSome(yield* Fiber.poll(asked))).toBe(true)
+      const waiting = yield* Effect.fork(edge.changed(follower, 3))
+      yield* settle
+      expect(Option.isNone(yield* Fiber.poll(waiting))).toBe(true)
+      edge.close()
+      yield* Fiber.join(waiting)
+      const late = yield* Effect.fork(edge.changed(follower, 3))
+      yield* settle
+      expect(Option.isSome(yield* Fiber.poll(late))).toBe(true)
     }))
 
   it.scoped("EL3 all windows together are bounded in events, the oldest go first", () =>

@@ -7,6 +7,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Session from "../../src/domain/Session.js"
@@ -90,28 +91,29 @@ describe("EventLog.layerSqlite", () => {
 })
 
 describe("SqlStore", () => {
-  /** A log over a store whose database refuses every event that holds the word. */
+  /** A store whose database refuses every event that holds the word. */
   const refusing = (refusal: string) =>
     Effect.gen(function*() {
       const sql = yield* connect(yield* file)
-      const log = yield* Effect.flatMap(store(sql), (store) => EventLog.make(store))
+      const refusing = yield* store(sql)
       yield* sql`PRAGMA foreign_keys = ON`
       yield* sql`CREATE TABLE parents (id INTEGER PRIMARY KEY)`
       yield* sql`CREATE TABLE children (id INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)`
       yield* sql.unsafe(`CREATE TRIGGER refuse AFTER INSERT ON holdfast_events WHEN NEW.json LIKE '%poison%'
         BEGIN ${refusal}; END`)
-      return log
+      return refusing
     })
+  // checked by COMMIT, which leaves the transaction open when it fails
+  const atCommit = "INSERT INTO children VALUES (1)"
 
   it.scoped.each([
     ["a statement", "SELECT RAISE(ABORT, 'no poison here')"],
-    // checked by COMMIT, which leaves the transaction open when it fails
-    ["COMMIT", "INSERT INTO children VALUES (1)"]
+    ["COMMIT", atCommit]
   ])(
     "EL1 EL4 a transaction that fails at %s leaves nothing behind, and the next one works",
     ([, refusal]) =>
       Effect.gen(function*() {
-        const log = yield* refusing(refusal ?? "")
+        const log = yield* Effect.flatMap(refusing(refusal ?? ""), (store) => EventLog.make(store))
         yield* log.append(session, [opened])
         const { seen } = yield* follow(log)
         const error = yield* Effect.flip(log.append(session, [said("fine"), said("poison")]))
@@ -126,6 +128,25 @@ describe("SqlStore", () => {
         expect((yield* log.state(session)).head).toBe(2)
       })
   )
+
+  it.scoped("EL4 no reader sees what a transaction has written and not committed", () =>
+    Effect.gen(function*() {
+      const store = yield* refusing(atCommit)
+      const state = Session.initial(session)
+      yield* store.commit([{ state, entries: [] }])
+      const commit = Effect.exit(store.commit([{
+        state: { ...state, head: 1 },
+        entries: [{ seq: 1, type: "TextChunk", json: "poison" }]
+      }]))
+      // fibers take turns after so many operations, so that reads fall everywhere into the transaction
+      for (let operations = 10; operations < 60; operations++) {
+        const [reads] = yield* Effect.all([
+          Effect.all(Array.from({ length: 20 }, () => store.load(session)), { concurrency: "unbounded" }),
+          commit
+        ], { concurrency: "unbounded" }).pipe(Effect.withMaxOpsBeforeYield(operations))
+        expect(new Set(reads.map((read) => Option.getOrThrow(read).state.head))).toStrictEqual(new Set([0]))
+      }
+    }))
 
   it.scoped("a long trim is done in steps, and done", () =>
     Effect.gen(function*() {

@@ -1,6 +1,6 @@
 /**
- * Appends to the log in the file that is its first argument until it is killed. The numbers that a tail shows go into the second, each
- * on a line.
+ * Appends to the log in the file that is its first argument until it is killed. The numbers that a tail shows go into
+ * the second, each on a line.
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
