@@ -12,6 +12,7 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/build.ts"],
     setupFiles: ["test/setup.ts"],
     // a process a file: what a test leaves behind is found among that process's children
     pool: "forks",

@@ -9,6 +9,7 @@
 import type * as Prompt from "@effect/cli/Prompt"
 import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Elicitation, ElicitationAnswer } from "../domain/Elicitation.js"
@@ -97,12 +98,16 @@ export const make = Effect.fnUntraced(function*(conversation: Conversation, opti
       )
       const answer = yield* Questions.prompt(question).pipe(
         Effect.catchTag("QuitException", () => Effect.zipRight(screen.write("\n"), screen.interrupt)),
-        Effect.asSome,
-        Effect.raceFirst(Effect.as(ended, Option.none<ElicitationAnswer>()))
+        Effect.map(Either.right),
+        Effect.raceFirst(Effect.map(ended, Either.left))
       )
-      if (Option.isNone(answer)) return yield* screen.write("\n")
       prompted.add(question.id)
-      yield* send(question, answer.value).pipe(
+      if (Either.isLeft(answer)) {
+        // at once, though the log may have more before it: another question, say
+        const how = Option.match(answer.left, { onNone: () => "", onSome: ({ stored }) => render(view, stored)[1] })
+        return yield* screen.write(`\n${how}`)
+      }
+      yield* send(question, answer.right).pipe(
         Effect.catchTag(
           "ElicitationAnswerInvalid",
           (error) =>

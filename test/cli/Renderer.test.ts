@@ -97,7 +97,13 @@ describe("Renderer", () => {
   })
 
   it("on a terminal each tool call is one line that is rewritten in place", () => {
-    const events = [started("a", "read"), started("b", "write"), progress("b", "write it"), ended("a"), ended("b", "failed")]
+    const events = [
+      started("a", "read"),
+      started("b", "write"),
+      progress("b", "write it"),
+      ended("a"),
+      ended("b", "failed")
+    ]
     expect(screen(render({ live: true }, ...events))).toEqual(["✔ read", "✖ write it", ""])
     expect(screen(render({ live: true }, ...events.slice(0, 3)))).toEqual(["○ read", "◐ write it", ""])
   })
@@ -147,12 +153,19 @@ describe("Renderer", () => {
       type: "PlanUpdated",
       entries: status.map((status, index) => ({ content: `step ${index}`, priority: "high", status }))
     })
-    expect(render({}, plan("in_progress", "pending"), plan("completed", "in_progress"), plan("completed", "in_progress")))
+    expect(
+      render({}, plan("in_progress", "pending"), plan("completed", "in_progress"), plan("completed", "in_progress"))
+    )
       .toBe("▸ step 0\n☐ step 1\n☑ step 0\n▸ step 1\n")
   })
 
   it("the end of a run tells the reason and what was used", () => {
-    const usage: SessionEvent = { type: "UsageUpdated", used: 1234, size: 200_000, cost: { amount: 0.5, currency: "USD" } }
+    const usage: SessionEvent = {
+      type: "UsageUpdated",
+      used: 1234,
+      size: 200_000,
+      cost: { amount: 0.5, currency: "USD" }
+    }
     expect(render({}, usage, { type: "RunEnded", outcome: { _tag: "Completed", stopReason: "max_tokens" } })).toBe(
       "✔ completed: max_tokens · 1,234 of 200,000 tokens · 0.5 USD\n"
     )

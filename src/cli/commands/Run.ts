@@ -5,6 +5,7 @@
  */
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Chunk from "effect/Chunk"
@@ -103,6 +104,16 @@ const converse = Effect.fnUntraced(function*({ agent, cwd, json, prompt, yes }: 
 const readPrompt = (prompt: string) =>
   prompt === "-" ? NodeStream.stdin.pipe(Stream.decodeText(), Stream.mkString) : Effect.succeed(prompt)
 
+/** `@effect/cli` takes a flag that it does not know for an argument: `--yse` would be sent to the agent. */
+const prompt = Args.text({ name: "prompt" }).pipe(
+  Args.withDescription("What to say to the agent; - reads it from stdin"),
+  Args.mapEffect((text) =>
+    /^--?[A-Za-z][\w-]*(=.*)?$/.test(text)
+      ? Effect.fail(HelpDoc.p(`Received unknown flag: '${text}' (if it is the prompt, give it through stdin with -)`))
+      : Effect.succeed(text)
+  )
+)
+
 /** @since 0.1.0 */
 export const command = Command.make("run", {
   config: Flags.config,
@@ -118,7 +129,7 @@ export const command = Command.make("run", {
   data: Flags.data,
   yes: Flags.yes,
   json: Flags.json,
-  prompt: Args.text({ name: "prompt" }).pipe(Args.withDescription("What to say to the agent; - reads it from stdin"))
+  prompt
 }, ({ agent, config, cwd, data, json, prompt, yes }) =>
   Effect.gen(function*() {
     // the folder of the configuration is the gateway's, which may be running

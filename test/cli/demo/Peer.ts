@@ -13,8 +13,8 @@ import * as NodeFs from "node:fs"
 import * as NodeOs from "node:os"
 import * as NodePath from "node:path"
 import { Readable, Writable } from "node:stream"
-import { fileURLToPath } from "node:url"
 import type { Options } from "../../../src/cli/demo/Options.js"
+import { main } from "../../program.js"
 
 export interface PeerOptions {
   readonly agent?: Options
@@ -30,7 +30,12 @@ export interface Exited {
 
 export type Answer<Request, Response> = (request: Request, signal: AbortSignal) => Response | Promise<Response>
 
-const runner = fileURLToPath(new URL("./runner.ts", import.meta.url))
+/** `{ noLoad: true, exit: 3 }` as `--no-load --exit 3`. */
+const flags = (options: Options): ReadonlyArray<string> =>
+  Object.entries(options).flatMap(([name, value]) => {
+    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+    return value === true ? [flag] : value === undefined || value === false ? [] : [flag, String(value)]
+  })
 
 /** A folder that is gone when the scope closes. */
 export const temporary = Effect.acquireRelease(
@@ -62,7 +67,7 @@ export const spawn = Effect.fnUntraced(function*(options: PeerOptions = {}) {
   const state = options.state ?? (yield* temporary)
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      NodeChild.spawn(process.execPath, ["--import", "tsx", runner, JSON.stringify(options.agent ?? {})], {
+      NodeChild.spawn(process.execPath, [main, "demo-agent", ...flags(options.agent ?? {})], {
         stdio: ["pipe", "pipe", "pipe"],
         detached: true,
         env: { ...process.env, HOLDFAST_DEMO_STATE: state, HOLDFAST_DEMO_PACE: "0", ...options.env }

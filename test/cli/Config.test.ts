@@ -1,0 +1,208 @@
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import { describe, expect, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as AgentSet from "../../src/cli/AgentSet.js"
+import type { CliError } from "../../src/cli/CliError.js"
+import * as Config from "../../src/cli/Config.js"
+import { Program } from "../../src/cli/Program.js"
+
+interface Given {
+  readonly name?: string
+  readonly file?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly flags?: Parameters<typeof Config.load>[1]
+}
+
+const program = Program.of({ version: "1.2.3", command: "/usr/bin/node", args: ["main.js"] })
+
+/** Loads a configuration from a folder of its own and goes on with it. */
+const using = <A, E, R>(
+  { env = {}, file = "", flags = {}, name = "holdfast.yaml" }: Given,
+  use: (loaded: Config.Loaded) => Effect.Effect<A, E, R>
+) =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const folder = yield* Effect.orDie(fs.makeTempDirectoryScoped())
+    yield* Effect.orDie(fs.writeFileString(path.join(folder, name), file))
+    yield* Effect.orDie(fs.writeFileString(path.join(folder, "key"), "s3cret\n"))
+    return yield* use(yield* Config.load(Option.some(path.join(folder, name)), flags))
+  }).pipe(
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries({ PATH: "", ...env })))),
+    Effect.provideService(Program, program),
+    Effect.scoped,
+    Effect.provide(NodeContext.layer)
+  )
+
+const settings = (given: Given) => using(given, (loaded) => Effect.succeed(loaded.settings))
+const agents = (given: Given) => using(given, AgentSet.offers)
+
+/** The lines that are printed, with the folders left out. */
+const faults = <A>(effect: Effect.Effect<A, CliError>) =>
+  Effect.map(
+    Effect.either(effect),
+    Either.match({
+      onLeft: (error) => error.lines.map((line) => line.replace(/(?<![:/])\/\S*\//g, "")),
+      onRight: () => ["no fault"]
+    })
+  )
+
+describe("Config", () => {
+  it.effect("flags are above variables, which are above the file", () =>
+    Effect.gen(function*() {
+      const file = "{ host: a, port: 1, limits: { sessions: 1, bodyBytes: 2 } }"
+      const env = { HOLDFAST_PORT: "2", HOLDFAST_LIMITS_SESSIONS: "5", HOLDFAST_ALLOWED_HOSTS: "x.example, y.example" }
+      expect(yield* settings({ file, env, flags: { port: Option.some(3), host: Option.none() } })).toEqual({
+        host: "a",
+        port: 3,
+        limits: { sessions: 5, bodyBytes: 2 },
+        allowedHosts: ["x.example", "y.example"]
+      })
+      expect((yield* settings({ file, env })).port).toBe(2)
+      expect((yield* settings({ file })).port).toBe(1)
+    }))
+
+  it.effect("a path in the file is relative to the file", () =>
+    Effect.gen(function*() {
+      const { data, folder } = yield* using(
+        { file: "data: store" },
+        ({ folder, settings }) => Effect.succeed({ folder, data: settings.data })
+      )
+      expect(data).toBe(`${folder}/store`)
+      expect((yield* settings({ flags: { data: Option.some("store") } })).data).toBe("store")
+    }))
+
+  it.effect("an empty variable is none, and an empty file is no fault", () =>
+    Effect.gen(function*() {
+      expect(yield* settings({ env: { HOLDFAST_PORT: "" } })).toEqual({ limits: {} })
+    }))
+
+  it.effect("JSON is read as well", () =>
+    Effect.gen(function*() {
+      expect((yield* settings({ name: "holdfast.json", file: `{ "port": 1 }` })).port).toBe(1)
+    }))
+
+  it.effect("an unknown key is named with its file, and every fault of a file is found at once", () =>
+    Effect.gen(function*() {
+      const found = yield* faults(settings({ file: "prot: 1\nport: 70000\nagents: { a: { kind: acp, comand: x } }" }))
+      expect(found).toHaveLength(4)
+      expect(found).toEqual(expect.arrayContaining([
+        expect.stringMatching(/^holdfast.yaml: prot: is unexpected, expected: "host" \| "port"/),
+        "holdfast.yaml: port: must be a port from 0 to 65535, not 70000",
+        expect.stringMatching(/^holdfast.yaml: agents.a.comand: is unexpected, expected: "command"/),
+        "holdfast.yaml: agents.a.command: is missing"
+      ]))
+    }))
+
+  it.effect("a variable and a flag that are wrong are named as they were given", () =>
+    Effect.gen(function*() {
+      const env = { HOLDFAST_PORT: "abc", HOLDFAST_LIMITS_QUEUED_PROMPTS: "0" }
+      expect(yield* faults(settings({ env }))).toEqual([
+        "HOLDFAST_PORT: must be a port from 0 to 65535, not \"abc\"",
+        "HOLDFAST_LIMITS_QUEUED_PROMPTS: must be a whole number from 1, not 0"
+      ])
+      expect(yield* faults(settings({ flags: { url: Option.some("localhost") } }))).toEqual([
+        "--url: must be an address like http://127.0.0.1:4455, not \"localhost\""
+      ])
+    }))
+
+  it.effect("a file that is no YAML, or no JSON, is told with line and column", () =>
+    Effect.gen(function*() {
+      expect(yield* faults(settings({ file: "port: 1\nhost: a: b" }))).toEqual([
+        expect.stringMatching(/^holdfast.yaml:2:7: /)
+      ])
+      expect(yield* faults(settings({ name: "holdfast.json", file: "{\n  \"port\": 1,\n" }))).toEqual([
+        expect.stringMatching(/^holdfast.json:3:1: /)
+      ])
+      expect(yield* faults(settings({ file: "port: 1\nport: 2" }))).toEqual([
+        expect.stringMatching(/^holdfast.yaml:2:1: .*unique/)
+      ])
+    }))
+
+  it.effect("a file that is not there is named", () =>
+    Effect.gen(function*() {
+      const missing = Config.load(Option.some("/nowhere/holdfast.yaml"), {}).pipe(Effect.provide(NodeContext.layer))
+      expect(yield* faults(missing)).toEqual(["holdfast.yaml: cannot be read: NotFound"])
+    }))
+
+  it.effect("a kind of agent that this version cannot drive is said to be so, and nothing else about it", () =>
+    Effect.gen(function*() {
+      expect(
+        yield* faults(settings({ file: "agents: { a: { kind: agui, url: x }, b: { kind: x }, c: { command: x } }" }))
+      )
+        .toEqual([
+          "holdfast.yaml: agents.a.kind: the kind \"agui\" is not supported by this version; \"acp\" is",
+          "holdfast.yaml: agents.b.kind: must be a kind of agent (\"acp\"), not \"x\"",
+          "holdfast.yaml: agents.c.kind: is missing"
+        ])
+    }))
+
+  it.effect("every option of an ACP agent can be given", () =>
+    Effect.gen(function*() {
+      const file = `
+agents:
+  a:
+    kind: acp
+    command: agent
+    args: [--acp]
+    startTimeout: 5 seconds
+    terminal: false
+    env: { PLAIN: x, KEY: { fromEnv: SECRET }, FILE: { fromFile: key } }
+    mcpServers:
+      - { name: local, command: server, env: { KEY: { fromEnv: SECRET } } }
+      - { name: remote, type: http, url: "http://x.example", headers: { authorization: { fromFile: ./key } } }
+`
+      const [agent] = yield* agents({ file, env: { SECRET: "hush" } })
+      expect(agent).toMatchObject({ name: "a", from: "configured", options: { command: "agent", terminal: false } })
+      // a secret does not show by accident
+      expect(JSON.stringify(agent)).not.toMatch(/hush|s3cret/)
+      const value = (secret: unknown) => Redacted.isRedacted(secret) ? Redacted.value(secret) : secret
+      expect(value(agent?.options.env?.["KEY"])).toBe("hush")
+      expect(value(agent?.options.env?.["FILE"])).toBe("s3cret")
+      const [local, remote] = agent?.options.mcpServers ?? []
+      expect(value(local !== undefined && "env" in local && local.env?.["KEY"])).toBe("hush")
+      expect(value(remote !== undefined && "headers" in remote && remote.headers?.["authorization"])).toBe("s3cret")
+    }))
+
+  it.effect("a secret that is not where it should be is named, with all the others", () =>
+    Effect.gen(function*() {
+      const file = `
+token: { fromEnv: TOKEN }
+agents:
+  a: { kind: acp, command: x, env: { A: { fromEnv: NOT_SET } } }
+  b: { kind: acp, command: x, env: { B: { fromFile: nothing } } }
+  c: { kind: acp, command: x, env: { C: { fromEvn: X } } }
+`
+      const right = file.replace(/ {2}c: .*\n/, "")
+      expect(yield* faults(agents({ file }))).toEqual([
+        "holdfast.yaml: agents.c.env.C: must be a text, { fromEnv: NAME } or { fromFile: PATH }"
+      ])
+      expect(yield* faults(agents({ file: right }))).toEqual([
+        "agents.a.env.A: the variable NOT_SET is not set",
+        "agents.b.env.B: the file nothing cannot be read"
+      ])
+      expect(yield* faults(using({ file: right }, Config.token))).toEqual(["token: the variable TOKEN is not set"])
+    }))
+
+  it.effect("the demo agent is always there, as this very program, and is the default where none is configured", () =>
+    Effect.gen(function*() {
+      const [demo] = yield* agents({ env: { HOLDFAST_DEMO_PACE: "0" } })
+      expect(demo).toMatchObject({
+        name: "demo",
+        from: "built in",
+        options: { command: "/usr/bin/node", args: ["main.js", "demo-agent"] }
+      })
+      expect(Object.keys(demo?.options.env ?? {})).toEqual(["HOLDFAST_DEMO_PACE"])
+      const byDefault = (given: Given) => using(given, (loaded) => Effect.succeed(AgentSet.defaultAgent(loaded)))
+      const file = "agents: { b: { kind: acp, command: x }, a: { kind: acp, command: x } }"
+      expect(yield* byDefault({})).toBe("demo")
+      expect(yield* byDefault({ file })).toBe("b")
+      expect(yield* byDefault({ file, env: { HOLDFAST_AGENT: "a" } })).toBe("a")
+    }))
+})

@@ -1,0 +1,143 @@
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { describe, expect, it } from "@effect/vitest"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
+import * as GatewayClient from "../../src/cli/GatewayClient.js"
+import { SessionId } from "../../src/domain/Ids.js"
+
+const session = SessionId.make("ses_a")
+
+type Handler = (request: Http.IncomingMessage, response: Http.ServerResponse) => void
+
+/** A server that answers its nth request with the nth handler, and all later ones with the last. */
+const serve = (...handlers: ReadonlyArray<Handler>) =>
+  Effect.gen(function*() {
+    const requests: Array<Http.IncomingMessage> = []
+    const server = Http.createServer((request, response) => {
+      const handler = handlers[Math.min(requests.length, handlers.length - 1)]
+      requests.push(request)
+      handler?.(request, response)
+    })
+    yield* Effect.acquireRelease(
+      Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+      () =>
+        Effect.async<void>((resume) => {
+          server.close(() => resume(Effect.void))
+          server.closeAllConnections()
+        })
+    )
+
+    const { port } = server.address() as AddressInfo
+    return { requests, url: `http://127.0.0.1:${port}` }
+  })
+
+const client = (url: string, token?: string) =>
+  GatewayClient.make({ url, token: Option.map(Option.fromNullable(token), Redacted.make) }).pipe(
+    Effect.provide(NodeHttpClient.layer)
+  )
+
+const stored = (seq: number) =>
+  JSON.stringify({
+    seq,
+    sessionId: session,
+    at: "2026-11-21T02:00:00.000Z",
+    event: { type: "TextChunk", text: `${seq} ü` }
+  })
+
+const sse = (seq: number) => `id: ${seq}\nevent: TextChunk\ndata: ${stored(seq)}\n\n`
+
+const open = (response: Http.ServerResponse) => {
+  response.writeHead(200, { "content-type": "text/event-stream" })
+  response.write("retry: 1000\n\n")
+}
+
+const refuse = (status: number, tag: string, message: string): Handler => (_, response) => {
+  response.writeHead(status, { "content-type": "application/json" })
+  response.end(JSON.stringify({ _tag: tag, message, sessionId: session, oldest: 3 }))
+}
+
+describe("GatewayClient", () => {
+  it.scopedLive("EL2 events come without a gap and without a duplicate, whatever happens to connections", () =>
+    Effect.gen(function*() {
+      const { requests, url } = yield* serve(
+        // cut in the middle of an event, and that in the middle of a character
+        (_, response) => {
+          open(response)
+          const bytes = Buffer.from(sse(1) + sse(2) + sse(3))
+          response.write(bytes.subarray(0, bytes.lastIndexOf(0xbc)), () => response.destroy())
+        },
+        // ended in good order, after a heartbeat and an event that this version does not know
+        (_, response) => {
+          open(response)
+          response.end(`: heartbeat\n\n${sse(3)}id: 4\nevent: New\ndata: {"seq":4,"event":{"type":"New"}}\n\n`)
+        },
+        refuse(503, "Draining", "the gateway is shutting down"),
+        (_, response) => {
+          open(response)
+          response.write(sse(5))
+        }
+      )
+      const breaks: Array<string> = []
+      const gateway = yield* client(url)
+      const entries = yield* gateway.events(session, 0, (reason) => Effect.sync(() => void breaks.push(reason))).pipe(
+        Stream.take(4),
+        Stream.runCollect
+      )
+      expect(Chunk.toReadonlyArray(entries).map(({ stored }) => stored.seq)).toEqual([1, 2, 3, 5])
+      expect(Chunk.toReadonlyArray(entries).map(({ json }) => json)).toEqual([1, 2, 3, 5].map(stored))
+      expect(requests.map(({ headers }) => headers["last-event-id"])).toEqual(["0", "2", "3", "3"])
+      expect(breaks).toHaveLength(3)
+    }))
+
+  it.scopedLive("EL6 what trying again does not mend is an error at once", () =>
+    Effect.gen(function*() {
+      const { requests, url } = yield* serve(refuse(410, "CursorExpired", "no events before 3 any more"))
+      const gateway = yield* client(url)
+      const error = yield* Effect.flip(Stream.runDrain(gateway.events(session, 0, () => Effect.void)))
+      expect(error).toMatchObject({ exitCode: 1, lines: ["no events before 3 any more"] })
+      expect(requests).toHaveLength(1)
+    }))
+
+  it.scopedLive("the token is sent, and one that is refused is told with how to give it", () =>
+    Effect.gen(function*() {
+      const { requests, url } = yield* serve(refuse(401, "Unauthorized", "no token"))
+      const gateway = yield* client(url, "s3cret")
+      const error = yield* Effect.flip(gateway.get(session))
+      expect(requests[0]?.headers.authorization).toBe("Bearer s3cret")
+      expect(error.exitCode).toBe(2)
+      expect(error.lines).toEqual([`no token: give the token of ${url} with --token or HOLDFAST_TOKEN`])
+    }))
+
+  it.scopedLive("what the gateway refuses is said in its words", () =>
+    Effect.gen(function*() {
+      const { url } = yield* serve(refuse(404, "SessionNotFound", "there is no session ses_a"))
+      const gateway = yield* client(url)
+      expect(yield* Effect.flip(gateway.cancel(session))).toMatchObject({
+        exitCode: 1,
+        lines: ["there is no session ses_a"]
+      })
+    }))
+
+  it.scopedLive("a gateway that is not there is told with where and how to start one", () =>
+    Effect.gen(function*() {
+      const gateway = yield* client("http://127.0.0.1:1")
+      const error = yield* Effect.flip(gateway.get(session))
+      expect(error.exitCode).toBe(2)
+      expect(error.lines).toEqual([
+        "no gateway answers at http://127.0.0.1:1; start one with \"holdfast serve\" or name another with --url"
+      ])
+    }))
+
+  it.scopedLive("a server of another kind is told apart from a gateway", () =>
+    Effect.gen(function*() {
+      const { url } = yield* serve((_, response) => void response.writeHead(200).end("<html>"))
+      const gateway = yield* client(url)
+      const error = yield* Effect.flip(gateway.get(session))
+      expect(error).toMatchObject({ exitCode: 2, lines: [expect.stringContaining("is not a Holdfast gateway")] })
+    }))
+})
