@@ -21,7 +21,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { LimitReached } from "../domain/Errors.js"
 import type { LogEntry } from "../log/EventLog.js"
-import { Draining } from "./GatewayError.js"
+import { type Draining, draining } from "./GatewayError.js"
 
 /** @since 0.1.0 */
 export type Format = "sse" | "ndjson"
@@ -100,7 +100,7 @@ export const make = (options: {
     const out = yield* Mailbox.make<Uint8Array>(0)
     yield* Effect.acquireRelease(
       Effect.suspend((): Effect.Effect<unknown, LimitReached | Draining> => {
-        if (ended) return Effect.fail(new Draining({ message: "the gateway is shutting down" }))
+        if (ended) return Effect.fail(draining())
         if (live.size >= options.limit) {
           return Effect.fail(
             new LimitReached({

@@ -15,7 +15,6 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
@@ -116,7 +115,7 @@ export const make = Effect.fnUntraced(function*(
   }
 
   const streams = EventStream.make({ limit: options.maxEventStreams ?? 1024, heartbeat })
-  const down = yield* Deferred.make<void>()
+  const down = new AbortController()
 
   const api = Api.annotate(OpenApi.Version, options.version)
   const routes = Layer.mergeAll(
@@ -133,7 +132,7 @@ export const make = Effect.fnUntraced(function*(
     allowedOrigins: options.allowedOrigins ?? [],
     token,
     maxBodyBytes
-  }, down)
+  }, down.signal)
   const router = yield* Effect.provide(HttpLayerRouter.toHttpEffect(routes), HttpServer.layerContext)
   const app = ResponseBody.interruptible(guard(router))
 
@@ -161,7 +160,7 @@ export const make = Effect.fnUntraced(function*(
     node.closeAllConnections()
   })
   yield* Effect.addFinalizer(() =>
-    Deferred.succeed(down, undefined).pipe(
+    Effect.sync(() => down.abort()).pipe(
       Effect.zipRight(streams.end),
       Effect.zipRight(FiberSet.awaitEmpty(requests).pipe(Effect.interruptible, Effect.timeout(grace), Effect.ignore)),
       Effect.zipRight(cutOff)

@@ -65,6 +65,9 @@ export class Draining
   extends Schema.TaggedError<Draining>()("Draining", { message }, HttpApiSchema.annotations({ status: 503 }))
 {}
 
+/** @since 0.1.0 */
+export const draining = (): Draining => new Draining({ message: "the gateway is shutting down" })
+
 const RequestInvalidBody = Schema.TaggedStruct("RequestInvalid", {
   message,
   issues: Schema.Array(Schema.Struct({ path: Schema.Array(Schema.String), message }))

@@ -12,7 +12,6 @@ import type * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
@@ -21,7 +20,7 @@ import type * as Scope from "effect/Scope"
 import { createHash, timingSafeEqual } from "node:crypto"
 import {
   ContentTypeRefused,
-  Draining,
+  draining,
   HostRefused,
   InternalError,
   OriginRefused,
@@ -122,16 +121,13 @@ const answered = <R>(app: App<HttpServerError.RouteNotFound, R>): App<never, R> 
     )
   )
 
-const draining = new Draining({ message: "the gateway is shutting down" })
-
 /**
  * Puts the policy before `app`. Once `down` is done every request is refused.
  *
  * @since 0.1.0
  */
-export const make = (policy: Policy, down: Deferred.Deferred<void>) => {
+export const make = (policy: Policy, down: AbortSignal) => {
   const token = checkToken(policy)
-  const failWhenDown = Effect.zipRight(Deferred.await(down), Effect.fail(draining))
   const cors = policy.allowedOrigins.length === 0 ? identity : HttpMiddleware.cors({
     allowedOrigins: (origin) => policy.allowedOrigins.includes(origin),
     allowedMethods: ["GET", "POST", "DELETE"],
@@ -146,7 +142,7 @@ export const make = (policy: Policy, down: Deferred.Deferred<void>) => {
         Effect.provideService(
           app,
           HttpServerRequest.HttpServerRequest,
-          RequestBody.limited(request, policy.maxBodyBytes, failWhenDown)
+          RequestBody.limited(request, policy.maxBodyBytes, down)
         )
     )
     // a preflight carries no token, so it is answered before the token is asked for
@@ -159,10 +155,8 @@ export const make = (policy: Policy, down: Deferred.Deferred<void>) => {
       const host = headers.host?.toLowerCase() ?? ""
       return checkHost(policy, host) ?? checkOrigin(policy, host, headers.origin)
     }, authorized)
-    const response = Effect.if(Deferred.isDone(down), {
-      onTrue: () => Effect.succeed(toResponse(draining)),
-      onFalse: () => answered(open)
-    })
+    const guarded = answered(open)
+    const response = Effect.suspend(() => down.aborted ? Effect.succeed(toResponse(draining())) : guarded)
     return Effect.map(
       response,
       (response) => response.status === 503 ? HttpServerResponse.setHeader(response, "retry-after", "1") : response

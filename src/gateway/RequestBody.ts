@@ -7,37 +7,47 @@
  * @since 0.1.0
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import * as NodeStream from "@effect/platform-node/NodeStream"
 import type * as HttpApiError from "@effect/platform/HttpApiError"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
-import { BodyTooLarge, type Draining, requestInvalid } from "./GatewayError.js"
+import { BodyTooLarge, type Draining, draining, requestInvalid } from "./GatewayError.js"
 
 /** @since 0.1.0 */
 export const tooLarge = (limit: number): BodyTooLarge =>
   new BodyTooLarge({ limit, message: `the body is larger than ${limit} bytes, which is the limit` })
 
-const read = (request: HttpServerRequest.HttpServerRequest, limit: number) =>
-  Effect.suspend(() => {
+/** One callback a part and no fiber, as every command comes through here. */
+const read = (request: HttpServerRequest.HttpServerRequest, limit: number, down: AbortSignal) =>
+  Effect.async<string, BodyTooLarge | HttpApiError.HttpApiDecodeError | Draining>((resume) => {
     const source = NodeHttpServerRequest.toIncomingMessage(request)
     const parts: Array<Uint8Array> = []
     let size = 0
-    return NodeStream.fromReadable<HttpApiError.HttpApiDecodeError>(
-      () => source,
-      () => requestInvalid("the body ended early"),
-      { closeOnDone: false }
-    ).pipe(
-      Stream.runForEach((part) => {
-        size += part.byteLength
-        if (size > limit) return Effect.fail(tooLarge(limit))
-        parts.push(part)
-        return Effect.void
-      }),
+    const stop = () => {
+      source.off("data", onData).off("end", onEnd).off("close", onClose)
+      down.removeEventListener("abort", onDown)
+    }
+    const refuse = (error: BodyTooLarge | HttpApiError.HttpApiDecodeError | Draining) => {
+      stop()
       // an unread rest would keep the connection from its next request; `requestTimeout` bounds how long it may come
-      Effect.onError(() => Effect.sync(() => source.resume())),
-      Effect.map(() => Buffer.concat(parts).toString("utf8"))
-    )
+      source.resume()
+      resume(Effect.fail(error))
+    }
+    const onData = (part: Uint8Array) => {
+      size += part.byteLength
+      if (size > limit) refuse(tooLarge(limit))
+      else parts.push(part)
+    }
+    const onEnd = () => {
+      stop()
+      resume(Effect.succeed(Buffer.concat(parts).toString("utf8")))
+    }
+    const onClose = () => refuse(requestInvalid("the body ended early"))
+    const onDown = () => refuse(draining())
+    if (down.aborted) return onDown()
+    if (source.destroyed && !source.readableEnded) return onClose()
+    source.on("data", onData).once("end", onEnd).once("close", onClose)
+    down.addEventListener("abort", onDown)
+    return Effect.sync(stop)
   })
 
 const parse = (text: string) =>
@@ -48,7 +58,7 @@ const parse = (text: string) =>
   })
 
 /**
- * The request with a body that is read up to `limit` bytes, and no longer than until `draining` fails. Its errors are
+ * The request with a body that is read up to `limit` bytes, and no longer than until `down`. Its errors are
  * those of the API: `HttpApiBuilder` sends what it finds declared, also when it comes as a defect.
  *
  * @since 0.1.0
@@ -56,8 +66,8 @@ const parse = (text: string) =>
 export const limited = (
   request: HttpServerRequest.HttpServerRequest,
   limit: number,
-  draining: Effect.Effect<never, Draining>
+  down: AbortSignal
 ): HttpServerRequest.HttpServerRequest => {
-  const json = Effect.flatMap(Effect.raceFirst(read(request, limit), draining), parse)
+  const json = Effect.flatMap(read(request, limit, down), parse)
   return Object.create(request, { json: { value: json } })
 }
