@@ -8,7 +8,9 @@
  */
 import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
+import type { Connection, Row } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
+import type { Statement } from "@effect/sql/Statement"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -133,10 +135,35 @@ export const make: Effect.Effect<EventStore, StoreTooNew | EventLogUnavailable, 
     const numberOf = (session: string) => sql`(SELECT ordinal FROM holdfast_sessions WHERE id = ${session})`
 
     const upsert = (advances: ReadonlyArray<Advance>) =>
-      sql<{ ordinal: number; id: string }>`INSERT INTO holdfast_sessions ${sql.insert(advances.map(rowOf))}
+      sql`INSERT INTO holdfast_sessions ${sql.insert(advances.map(rowOf))}
         ON CONFLICT (id) DO UPDATE SET
           status = excluded.status, unfinished = excluded.unfinished, state = excluded.state
         RETURNING ordinal, id`
+
+    /** On a reserved connection, without the span and the savepoints of `withTransaction`: this is the event path. */
+    const commit = (advances: ReadonlyArray<Advance>) => (connection: Connection) => {
+      const run = (statement: Statement<Row>) => {
+        const [text, parameters] = statement.compile()
+        return connection.execute(text, parameters, undefined)
+      }
+      return Effect.gen(function*() {
+        yield* run(sql`BEGIN`)
+        const ordinals = new Map<unknown, unknown>()
+        for (const slice of slices(advances)) {
+          for (const { id, ordinal } of yield* run(upsert(slice))) ordinals.set(id, ordinal)
+        }
+        const rows = advances.flatMap(({ entries, state }) => {
+          const session = ordinals.get(state.id)
+          return entries.map(({ json, seq, type }) => ({ session, seq, type, size: json.length, json }))
+        })
+        for (const slice of slices(rows)) yield* run(sql`INSERT INTO holdfast_events ${sql.insert(slice)}`)
+        yield* run(sql`COMMIT`)
+      }).pipe(
+        // a COMMIT that fails leaves SQLite's transaction open, and the next BEGIN would fail for it
+        Effect.tapErrorCause(() => Effect.ignore(run(sql`ROLLBACK`))),
+        Effect.uninterruptible
+      )
+    }
 
     const store: EventStore = {
       load: (session) =>
@@ -155,24 +182,7 @@ export const make: Effect.Effect<EventStore, StoreTooNew | EventLogUnavailable, 
                 )
           )
         ),
-      commit: (advances) =>
-        exclusively(
-          "be written",
-          sql.withTransaction(Effect.gen(function*() {
-            const ordinals = new Map<string, number>()
-            for (const slice of slices(advances)) {
-              for (const { id, ordinal } of yield* upsert(slice)) ordinals.set(id, ordinal)
-            }
-            const rows = advances.flatMap(({ entries, state }) => {
-              const session = ordinals.get(state.id)
-              return entries.map(({ json, seq, type }) => ({ session, seq, type, size: json.length, json }))
-            })
-            for (const slice of slices(rows)) yield* sql`INSERT INTO holdfast_events ${sql.insert(slice)}`
-          })).pipe(
-            // a COMMIT that fails leaves SQLite's transaction open, and the next BEGIN would fail for it
-            Effect.catchAllDefect((defect) => Effect.zipRight(Effect.ignore(sql`ROLLBACK`), Effect.die(defect)))
-          )
-        ),
+      commit: (advances) => exclusively("be written", Effect.scoped(Effect.flatMap(sql.reserve, commit(advances)))),
       page: ({ after, session, upTo }) => {
         const within = sql`session = ${numberOf(session)} AND seq > ${after}`
         return exclusively(
