@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { ElicitationId, RunId, SessionId } from "./Ids.js"
@@ -160,6 +161,10 @@ const formats: Readonly<Record<string, RegExp>> = {
   "date-time": /^\d{4}-\d{2}-\d{2}t\d{2}:\d{2}:\d{2}(\.\d+)?(z|[+-]\d{2}:\d{2})$/i
 }
 
+/** A pattern that is none binds no one. It matches anywhere, as in JSON Schema. */
+const toRegExp = (pattern: string | null | undefined): RegExp | undefined =>
+  pattern == null ? undefined : Option.getOrUndefined(Option.liftThrowable(() => new RegExp(pattern, "u"))())
+
 /** `schema`, refined where the field states a bound. */
 const bounded = <A>(
   schema: Schema.Schema<A>,
@@ -194,10 +199,12 @@ const ofField = (field: FormField): Schema.Schema.AnyNoContext => {
       const choices = field.enum ?? field.oneOf?.map((choice) => choice.const)
       if (choices != null) return oneOf(choices)
       const format = field.format == null ? undefined : formats[field.format]
+      const pattern = toRegExp(field.pattern)
       return bounded<string>(
         Schema.String,
         [field.minLength, Schema.minLength(field.minLength ?? 0)],
         [field.maxLength, Schema.maxLength(field.maxLength ?? 0)],
+        [pattern, Schema.pattern(pattern ?? /^/, { message: () => `Expected to match ${field.pattern}` })],
         [format, Schema.pattern(format ?? /^/, { message: () => `Expected the format ${field.format}` })]
       )
     }
@@ -214,9 +221,9 @@ export const checkForm = (
   form: FormSchema,
   content: Readonly<Record<string, unknown>>
 ): Either.Either<Record<string, unknown>, ReadonlyArray<AnswerIssue>> => {
-  const filled: Record<string, unknown> = { ...content }
+  const filled = Object.fromEntries(Object.entries(content).filter(([, value]) => value !== undefined))
   for (const [name, field] of Object.entries(form.properties)) {
-    if (filled[name] === undefined && field.default != null) filled[name] = field.default
+    if (!Object.hasOwn(filled, name) && field.default != null) filled[name] = field.default
   }
   const required = new Set(form.required ?? [])
   const fields = Object.fromEntries(
@@ -230,7 +237,8 @@ export const checkForm = (
       onLeft: (error) =>
         ParseResult.ArrayFormatter.formatErrorSync(error).map((issue): AnswerIssue => ({
           path: issue.path.map(String),
-          message: issue.message
+          // EB11: the fault is told, not the value
+          message: issue.message.replace(/, actual .*$/s, "")
         })),
       onRight: () => filled
     })

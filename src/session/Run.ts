@@ -8,9 +8,10 @@ import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import type { RunOutcome } from "../domain/AgentEvent.js"
+import type { ErrorInfo, RunOutcome } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
 import { toInfo } from "../domain/Errors.js"
 import type { RunId } from "../domain/Ids.js"
@@ -26,8 +27,6 @@ export interface Run {
   readonly done: Deferred.Deferred<RunOutcome>
   /** Completed when `RunEnded` is recorded. */
   readonly ended: Deferred.Deferred<void>
-  /** The tool calls that it started: a late update of an older one is not given to it (RS6). */
-  readonly tools: Set<string>
   /** The prompt is on its way and the turn's end has not been seen: what the agent says belongs to this run. */
   speaking: boolean
   cancelled: boolean
@@ -37,16 +36,7 @@ export interface Run {
 export const make = (id: RunId, content: ReadonlyArray<ContentBlock>): Effect.Effect<Run> =>
   Effect.map(
     Effect.all([Scope.make(), Deferred.make<RunOutcome>(), Deferred.make<void>()]),
-    ([scope, done, ended]) => ({
-      id,
-      content,
-      scope,
-      done,
-      ended,
-      tools: new Set<string>(),
-      speaking: false,
-      cancelled: false
-    })
+    ([scope, done, ended]) => ({ id, content, scope, done, ended, speaking: false, cancelled: false })
   )
 
 /**
@@ -61,18 +51,25 @@ export const settle = (run: Run, outcome: RunOutcome): RunOutcome =>
     : outcome
 
 /** @since 0.1.0 */
-export const info = (error: LinkError) =>
+export const info = (error: LinkError): ErrorInfo =>
   error._tag === "AgentNotFound" ? { _tag: error._tag, message: error.message, agent: error.agent } : toInfo(error)
 
+/** What the log keeps of a cause; a defect's own words go to the operator's log only. @since 0.1.0 */
+export const infoOfCause = (cause: Cause.Cause<LinkError>): ErrorInfo =>
+  Option.match(Cause.failureOption(cause), {
+    onSome: info,
+    onNone: () =>
+      Cause.isInterruptedOnly(cause)
+        ? { _tag: "Interrupted", message: "it was stopped" }
+        : { _tag: "Defect", message: "an internal error; the gateway's log has the cause" }
+  })
+
 /** @since 0.1.0 */
-export const failed = (error: LinkError): RunOutcome => ({
-  _tag: "Failed",
-  error: info(error)
-})
+export const failed = (error: LinkError): RunOutcome => ({ _tag: "Failed", error: info(error) })
 
 /**
- * Runs the turn to its end. `open` sends the prompt, `close` closes the run's scope and records the outcome; `interrupted` is the outcome when the run is
- * interrupted from outside, which only its session does.
+ * Runs the turn to its end. `open` sends the prompt, `close` closes the run's scope and records the outcome; `interrupted` is the
+ * outcome when the run is interrupted from outside, which only its session does.
  *
  * @since 0.1.0
  */
@@ -81,26 +78,19 @@ export const execute = (run: Run, options: {
   readonly close: (outcome: RunOutcome) => Effect.Effect<void>
   readonly interrupted: () => RunOutcome
 }): Effect.Effect<void> =>
-  Effect.interruptible(
+  Effect.gen(function*() {
+    const opening = yield* Effect.interruptible(options.open).pipe(
+      // RS1 holds for defects too: the boundary is the run
+      Effect.tapDefect((cause) => Effect.logError("a run ended with a defect", cause)),
+      Effect.catchAllCause((cause) => Deferred.succeed(run.done, { _tag: "Failed", error: infoOfCause(cause) })),
+      Effect.fork
+    )
     // the end may be known before the prompt is out: the run was cancelled while its agent was still starting
-    Effect.raceFirst(Deferred.await(run.done), Effect.zipRight(options.open, Deferred.await(run.done)))
-  ).pipe(
-    Effect.exit,
-    Effect.flatMap((exit): Effect.Effect<RunOutcome> => {
-      if (Exit.isSuccess(exit)) return Effect.succeed(exit.value)
-      if (Cause.isInterruptedOnly(exit.cause)) return Effect.sync(options.interrupted)
-      return Option.match(Cause.failureOption(exit.cause), {
-        onSome: (error) => Effect.succeed(failed(error)),
-        // RS1 holds for defects too; the boundary is the run, the cause goes to the operator's log
-        onNone: () =>
-          Effect.as(
-            Effect.logError("a run ended with a defect", exit.cause),
-            { _tag: "Failed", error: { _tag: "Defect", message: "an internal error; the gateway's log has the cause" } }
-          )
-      })
-    }),
-    Effect.flatMap((outcome) =>
-      Effect.ensuring(options.close(settle(run, outcome)), Deferred.succeed(run.ended, void 0))
-    ),
+    const exit = yield* Effect.exit(Effect.interruptible(Deferred.await(run.done)))
+    // not `raceFirst`, which goes on before its losers are gone when it is interrupted itself (RS2)
+    yield* Fiber.interrupt(opening)
+    yield* options.close(settle(run, Exit.isSuccess(exit) ? exit.value : options.interrupted()))
+  }).pipe(
+    Effect.ensuring(Deferred.succeed(run.ended, void 0)),
     Effect.uninterruptible
   )

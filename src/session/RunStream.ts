@@ -10,7 +10,6 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type {
   CursorExpired,
@@ -45,7 +44,7 @@ export const follow = (
   )
 
 /**
- * Prompts, and ties the run to the stream: leaving it before its end cancels the session's turn.
+ * Prompts, and ties the run to the stream: leaving it before its end cancels the run.
  *
  * @since 0.1.0
  */
@@ -57,15 +56,10 @@ export const run = (
   StoredEvent.StoredEvent,
   SessionNotFound | SessionClosed | SessionBusy | PromptInvalid | LimitReached | CursorExpired | LogError
 > =>
-  Stream.unwrapScoped(Effect.gen(function*() {
-    const over = yield* Ref.make(false)
-    const accepted = yield* Effect.acquireRelease(
+  Stream.unwrapScoped(
+    Effect.acquireRelease(
       sessions.prompt(session, prompt),
-      () => Effect.whenEffect(Effect.ignore(sessions.cancel(session)), Effect.negate(Ref.get(over)))
-    )
-    return follow(sessions, session, accepted).pipe(
-      Stream.tap(({ event }) =>
-        event.type === "RunEnded" || event.type === "RunDropped" ? Ref.set(over, true) : Effect.void
-      )
-    )
-  }))
+      // a run that is over is not there to be cancelled
+      ({ runId }) => Effect.ignore(sessions.cancel(session, runId))
+    ).pipe(Effect.map((accepted) => follow(sessions, session, accepted)))
+  )

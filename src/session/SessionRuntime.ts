@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import type * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -10,22 +11,24 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { AgentConnection, Agents, AgentSignal } from "../agent/Agent.js"
 import type { AgentEvent, RunOutcome, SessionEvent } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
-import type { Elicitation, ElicitationOutcome } from "../domain/Elicitation.js"
 import type { LogError } from "../domain/Errors.js"
-import { AgentDied, LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
+import { LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
 import { freshRunId, type RunId } from "../domain/Ids.js"
 import type { Draft, SessionState } from "../domain/Session.js"
 import type { ElicitationBridge } from "../lifecycle/ElicitationBridge.js"
 import type { EventLog } from "../log/EventLog.js"
 import * as AgentLink from "./AgentLink.js"
 import * as History from "./History.js"
+import * as Ownership from "./Ownership.js"
+import * as Questions from "./Questions.js"
+import * as Recorder from "./Recorder.js"
 import * as Replay from "./Replay.js"
+import * as Restarts from "./Restarts.js"
 import * as Run from "./Run.js"
 
 /** @since 0.1.0 */
@@ -50,13 +53,16 @@ export interface SessionRuntime {
     { readonly runId: RunId; readonly seq: number },
     SessionBusy | SessionClosed | LimitReached | LogError
   >
-  readonly cancel: Effect.Effect<void, LogError>
+  /** Cancels the run that is named, be it open or queued; without a name the open one and all that are queued. */
+  readonly cancel: (run?: RunId) => Effect.Effect<void>
   readonly restart: (
-    cause: "requested" | "changed" | "failed"
+    cause: Restarts.Cause
   ) => Effect.Effect<Effect.Effect<void, AgentLink.LinkError | SessionClosed | LogError>, SessionClosed>
   readonly connection: Effect.Effect<AgentConnection, AgentLink.LinkError>
-  /** Takes no more prompts; the open run will end as told when the scope closes. */
-  readonly retire: (outcome: RunOutcome) => Effect.Effect<void, LogError>
+  /** Takes no more commands; the open run will end as told when the scope closes. */
+  readonly retire: (outcome: RunOutcome) => Effect.Effect<void>
+  /** Records the session's last event, when its scope has closed. */
+  readonly seal: Effect.Effect<void, LogError>
 }
 
 /** @since 0.1.0 */
@@ -72,11 +78,6 @@ const forgotten: SessionEvent = {
   message: "the agent could not load the session: it starts anew and knows nothing of what was said before"
 }
 
-const toolCallId = (event: AgentEvent): string | undefined =>
-  event.type === "ToolCallStarted" || event.type === "ToolCallUpdated" || event.type === "ToolCallEnded"
-    ? event.toolCallId
-    : undefined
-
 /** A fiber inherits that its parent cannot be interrupted, and would then hold up the scope that it lives in. */
 const forkInterruptible = <A, E, R>(effect: Effect.Effect<A, E, R>, scope: Scope.Scope) =>
   Effect.forkIn(Effect.interruptible(effect), scope)
@@ -90,95 +91,44 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly log: EventLog["Type"]
   readonly bridge: ElicitationBridge["Type"]
   readonly limits: Limits
+  /** What the log has open of an earlier life of the session. */
+  readonly owed: ReadonlyArray<Draft>
 }) {
   const { bridge, limits, log, session } = options
   const sessionId = session.id
   const scope = yield* Effect.scope
   // commands and the ends of turns, one at a time; never held while an agent is waited for
   const lock = yield* Effect.makeSemaphore(1)
-  const queue: Array<Run.Run> = []
+  const recorder = yield* Recorder.make(log, sessionId, options.owed)
+  const ownerOf = Ownership.make()
+  let queue: ReadonlyArray<Run.Run> = []
   let current: Run.Run | undefined
-  let earlierTools: ReadonlySet<string> = new Set()
   let retired: RunOutcome | undefined
-
-  // ------------------------------------------------------------------------------------------ recording
-
-  const append = (drafts: ReadonlyArray<Draft>) =>
-    Effect.catchTag(log.append(sessionId, drafts), "SessionNotFound", Effect.die)
-
-  const record1 = (event: SessionEvent, runId?: RunId) => append([{ event, runId }])
-
-  /** What has happened must be told: a store that fails for a moment is asked again; one that stays broken ends what speaks. */
-  const record = (drafts: ReadonlyArray<Draft>): Effect.Effect<void> =>
-    drafts.length === 0 ? Effect.void : append(drafts).pipe(
-      Effect.retry({
-        while: (error) => error._tag === "EventLogUnavailable",
-        schedule: Schedule.intersect(Schedule.exponential("50 millis"), Schedule.recurs(6))
-      }),
-      Effect.orDie,
-      Effect.asVoid
-    )
 
   // ------------------------------------------------------------------------------------- the agent's side
 
-  const ownerOf = (event: AgentEvent): RunId | undefined => {
-    if (current === undefined || !current.speaking) return undefined
-    const tool = toolCallId(event)
-    if (tool !== undefined) {
-      // RS6: a late word of an ended run's tool call is not given to the next run
-      if (event.type !== "ToolCallStarted" && earlierTools.has(tool)) return undefined
-      current.tools.add(tool)
-    }
-    return current.id
-  }
+  const speaking = () => current?.speaking === true ? current : undefined
 
-  const settledEvent = (elicitation: Elicitation, outcome: ElicitationOutcome): SessionEvent => ({
-    type: "ElicitationSettled",
-    elicitationId: elicitation.id,
-    outcome: elicitation.sensitive === true && outcome._tag === "Answered"
-      ? { _tag: outcome._tag, action: outcome.action } // EB11
-      : outcome
-  })
-
-  const ask = (signal: Extract<AgentSignal, { _tag: "Asked" }>) =>
+  const ask = (signal: Extract<AgentSignal, { _tag: "Asked" }>, connectionScope: Scope.Scope) =>
     // under the lock, because it must not happen between the closing of a run's scope and its `RunEnded`
-    lock.withPermits(1)(Effect.gen(function*() {
-      const connectionScope = yield* Effect.scope
-      const announced = yield* Deferred.make<void>()
-      const run = current?.speaking === true ? current : undefined
-      const note = (event: SessionEvent) => record([{ event, runId: run?.id }])
-      yield* bridge.ask({
+    lock.withPermits(1)(Effect.suspend(() => {
+      const run = speaking()
+      // a turn that was told to stop is not held up by its questions
+      if (run?.cancelled === true) return signal.reply(Option.none())
+      // EB4: a question of a run lives in the run's scope, one between runs in the connection's
+      return Questions.ask(signal, {
         sessionId,
         runId: run?.id,
-        request: signal.request,
-        withdrawn: signal.withdrawn,
-        announce: (elicitation) =>
-          Effect.zipRight(note({ type: "ElicitationRequested", elicitation }), Deferred.succeed(announced, void 0)),
-        settled: (elicitation, outcome) => note(settledEvent(elicitation, outcome))
-      }).pipe(
-        Effect.map((outcome) => {
-          if (outcome._tag !== "Answered") return Option.none()
-          const { _tag, ...answer } = outcome
-          return Option.some(answer)
-        }),
-        Effect.catchTag(
-          "LimitReached",
-          (error) => Effect.as(note({ type: "Warning", message: error.message }), Option.none())
-        ),
-        Effect.onExit((exit) => signal.reply(Exit.isSuccess(exit) ? exit.value : Option.none())),
-        Effect.ensuring(Deferred.succeed(announced, void 0)),
-        // EB4: a question of a run lives in the run's scope, one between runs in the connection's
-        (asking) => forkInterruptible(asking, run?.scope ?? connectionScope)
-      )
-      // what the agent says after its question comes after it in the log
-      yield* Deferred.await(announced)
+        bridge,
+        recorder,
+        scope: run?.scope ?? connectionScope
+      })
     }))
 
   const turnEnded = (signal: Extract<AgentSignal, { _tag: "TurnEnded" }>) =>
     Effect.suspend(() => {
       const run = current
       if (run === undefined || run.id !== signal.run) return Effect.void
-      run.speaking = false
       const outcome: RunOutcome = signal.result._tag === "Stopped"
         ? { _tag: "Completed", stopReason: signal.result.stopReason }
         : Run.failed(signal.result.error)
@@ -186,24 +136,32 @@ export const make = Effect.fnUntraced(function*(options: {
       return Effect.zipRight(Deferred.succeed(run.done, outcome), Deferred.await(run.ended))
     })
 
-  const handle = Effect.fnUntraced(function*(signals: Chunk.Chunk<AgentSignal>) {
-    let drafts: Array<Draft> = []
+  const handle = Effect.fnUntraced(function*(signals: Chunk.Chunk<AgentSignal>, connectionScope: Scope.Scope) {
+    let said: Array<AgentEvent> = []
+    const say = () => {
+      const events = said
+      said = []
+      return events.length === 0
+        ? Effect.void
+        : recorder.say(() => events.map((event) => ({ event, runId: ownerOf(event, speaking()?.id) })))
+    }
     for (const signal of signals) {
-      if (signal._tag === "Said") {
-        drafts.push({ event: signal.event, runId: ownerOf(signal.event) })
-      } else {
-        yield* record(drafts)
-        drafts = []
-        yield* signal._tag === "Asked" ? ask(signal) : turnEnded(signal)
+      if (signal._tag === "Said") said.push(signal.event)
+      else {
+        yield* say()
+        yield* signal._tag === "Asked" ? ask(signal, connectionScope) : turnEnded(signal)
       }
     }
-    yield* record(drafts)
+    yield* say()
   })
 
-  const history = History.events(log, sessionId).pipe(
-    Stream.map(({ event }) => event),
-    Stream.runCollect,
-    Effect.orDie
+  // built when it is needed: a stream at rest is larger than all the rest of an idle session
+  const history = Effect.suspend(() =>
+    History.events(log, sessionId).pipe(
+      Stream.map(({ event }) => event),
+      Stream.runCollect,
+      Effect.orDie
+    )
   )
 
   const connected = (connection: AgentConnection) =>
@@ -211,7 +169,7 @@ export const make = Effect.fnUntraced(function*(options: {
       const { agentSessionId, how, name, version } = connection
       const { agentSessionId: before } = yield* Effect.orDie(log.state(sessionId))
       const unseen = connection.replayed.length === 0 ? [] : Replay.unseen(yield* history, connection.replayed)
-      yield* record([
+      yield* recorder.say(() => [
         {
           event: {
             type: "AgentConnected",
@@ -234,64 +192,67 @@ export const make = Effect.fnUntraced(function*(options: {
     }),
     connected,
     handle,
-    disconnected: (reason, error) => {
-      const event: SessionEvent = {
-        type: "AgentDisconnected",
-        reason,
-        ...(Option.isNone(error) ? {} : { error: Run.info(error.value) })
-      }
-      return Effect.zipRight(
-        record([{ event }]),
+    disconnected: (reason, error) =>
+      Effect.zipRight(
+        recorder.end({
+          event: {
+            type: "AgentDisconnected",
+            reason,
+            ...(Option.isNone(error) ? {} : { error: Run.info(error.value) })
+          }
+        }),
         // AG2: a turn does not outlive the agent that was to end it
-        Effect.suspend(() =>
-          current?.speaking === true
-            ? Deferred.succeed(
-              current.done,
-              retired ?? Run.failed(Option.getOrElse(error, () =>
-                new AgentDied({ exitCode: null, signal: null, stderr: "", message: `the agent is gone: ${reason}` })))
-            )
-            : Effect.void
-        )
+        Effect.suspend(() => {
+          const run = speaking()
+          return run === undefined
+            ? Effect.void
+            : Deferred.succeed(run.done, Run.failed(Option.getOrElse(error, () => AgentLink.gone(reason))))
+        })
       )
-    }
   })
 
   // ------------------------------------------------------------------------------------------- the turns
 
   const closed = () => new SessionClosed({ sessionId, message: `session ${sessionId} is closed` })
 
-  const openTurn = (run: Run.Run) =>
-    Effect.flatMap(link.get, (connection) =>
-      Effect.suspend(() => {
-        run.speaking = true
-        return connection.prompt(run.id, run.content).pipe(
-          // a cancel that came while the prompt was on its way reached an agent that had no turn yet
-          Effect.zipRight(Effect.suspend(() => run.cancelled ? connection.cancel : Effect.void))
-        )
-      }))
+  const openTurn = (run: Run.Run): Effect.Effect<void, AgentLink.LinkError> =>
+    Effect.flatMap(link.get, (connection) => {
+      // from here on the end of the connection is told to the run; if it came before, it must be found here (AG2)
+      run.speaking = true
+      return Effect.flatMap(link.current, (current) =>
+        Option.contains(current, connection)
+          ? connection.prompt(run.id, run.content).pipe(
+            // a cancel that came while the prompt was on its way reached an agent that had no turn yet
+            Effect.zipRight(Effect.suspend(() => run.cancelled ? connection.cancel : Effect.void))
+          )
+          : Effect.fail(AgentLink.gone("it ended before it could be prompted")))
+    })
 
   /** RS2: what the run opened is closed, then its end is recorded, then the next one may begin: one step for all others. */
   const closeTurn = (run: Run.Run) => (outcome: RunOutcome) =>
     lock.withPermits(1)(Effect.gen(function*() {
       run.speaking = false
       yield* Scope.close(run.scope, Exit.void)
-      yield* record([{ event: { type: "RunEnded", outcome }, runId: run.id }]).pipe(
-        // the store is gone: the next start of the log ends the run (EL5)
-        Effect.catchAllCause((cause) => Effect.logError(`the end of ${run.id} could not be recorded`, cause))
-      )
-      earlierTools = run.tools
+      yield* recorder.end({
+        // an agent that fails because its session is closing has not failed
+        event: { type: "RunEnded", outcome: outcome._tag === "Failed" ? retired ?? outcome : outcome },
+        runId: run.id
+      })
       current = undefined
-      const next = queue.shift()
-      if (next !== undefined) {
-        yield* Effect.catchAll(begin(next, {}), (error) =>
-          Effect.logError(`${next.id} could not start: ${error.message}`))
-      }
+      const [next, ...rest] = queue
+      if (next === undefined) return
+      queue = rest
+      yield* Effect.catchAll(startTurn(next, {}), (error) =>
+        Effect.zipRight(drop([next, ...queue], error.message), Effect.sync(() => queue = [])))
     }))
 
   /** Records the beginning and lets the turn run; under the lock. */
-  const begin = (run: Run.Run, fields: { readonly idempotencyKey?: string }): Effect.Effect<number, LogError> =>
+  const startTurn = (run: Run.Run, fields: { readonly idempotencyKey?: string }): Effect.Effect<number, LogError> =>
     Effect.uninterruptible(Effect.gen(function*() {
-      const seq = yield* record1({ type: "RunStarted", prompt: run.content, ...fields }, run.id)
+      const seq = yield* recorder.begin({
+        event: { type: "RunStarted", prompt: run.content, ...fields },
+        runId: run.id
+      })
       current = run
       // RS3: the run belongs to the session, not to the one who prompted
       yield* Effect.forkIn(
@@ -305,13 +266,14 @@ export const make = Effect.fnUntraced(function*(options: {
       return seq
     }))
 
-  const dropQueued = (reason: string) =>
+  const drop = (runs: ReadonlyArray<Run.Run>, reason: string) =>
+    recorder.end(...runs.map(({ id }): Draft => ({ event: { type: "RunDropped", reason }, runId: id })))
+
+  const dropQueued = (which: (run: Run.Run) => boolean, reason: string) =>
     Effect.suspend(() => {
-      const dropped = queue.splice(0)
-      return Effect.when(
-        append(dropped.map((run): Draft => ({ event: { type: "RunDropped", reason }, runId: run.id }))),
-        () => dropped.length > 0
-      )
+      const dropped = queue.filter(which)
+      queue = queue.filter((run) => !which(run))
+      return drop(dropped, reason)
     })
 
   /** Under the lock; waits for nothing that an agent does. */
@@ -332,7 +294,8 @@ export const make = Effect.fnUntraced(function*(options: {
       Effect.zipRight(forkInterruptible(escalate, run.scope)),
       Effect.asVoid
     )
-  })
+    // whoever cancels may leave, but not halfway
+  }).pipe(Effect.uninterruptible)
 
   const prompt: SessionRuntime["prompt"] = ({ content, idempotencyKey, whenBusy = "refuse" }) =>
     lock.withPermits(1)(Effect.gen(function*() {
@@ -354,7 +317,7 @@ export const make = Effect.fnUntraced(function*(options: {
         )
       }
       const run = yield* Run.make(yield* freshRunId, content)
-      if (current === undefined) return { runId: run.id, seq: yield* begin(run, fields) }
+      if (current === undefined) return { runId: run.id, seq: yield* startTurn(run, fields) }
       if (queue.length >= limits.maxQueued) {
         return yield* Effect.fail(
           new LimitReached({
@@ -364,73 +327,58 @@ export const make = Effect.fnUntraced(function*(options: {
           })
         )
       }
-      const seq = yield* Effect.uninterruptible(Effect.map(
-        record1({ type: "RunQueued", prompt: content, ...fields }, run.id),
-        (seq) => {
-          if (whenBusy === "steer") queue.unshift(run)
-          else queue.push(run)
-          return seq
-        }
-      ))
-      if (whenBusy === "steer") yield* cancelCurrent
+      const event: SessionEvent = { type: "RunQueued", prompt: content, ...fields }
+      const seq = yield* Effect.uninterruptible(Effect.tap(recorder.begin({ event, runId: run.id }), () => {
+        queue = whenBusy === "steer" ? [run, ...queue] : [...queue, run]
+        return whenBusy === "steer" ? cancelCurrent : Effect.void
+      }))
       return { runId: run.id, seq }
     }))
 
   // --------------------------------------------------------------------------------------------- restart
 
-  const cycle = (cause: "requested" | "changed" | "failed") =>
-    Effect.gen(function*() {
-      yield* record1({ type: "AgentRestarting", cause })
-      const run = current
-      if (run !== undefined) run.cancelled = true
-      yield* link.drop("it is being restarted")
-      if (run !== undefined) {
-        yield* Deferred.succeed(run.done, { _tag: "Cancelled" })
-        yield* Deferred.await(run.ended)
-      }
-      yield* link.get.pipe(
-        Effect.tapError((error) => record([{ event: { type: "AgentRestartFailed", error: Run.info(error) } }]))
-      )
-      yield* record([{ event: { type: "AgentRestarted" } }])
-    })
+  const renew = Effect.gen(function*() {
+    const run = yield* lock.withPermits(1)(Effect.sync(() => {
+      if (current !== undefined) current.cancelled = true
+      return current
+    }))
+    yield* link.drop("it is being restarted")
+    if (run !== undefined) {
+      yield* Deferred.succeed(run.done, { _tag: "Cancelled" })
+      yield* Deferred.await(run.ended)
+    }
+    yield* link.get
+  })
 
-  const cycles = yield* Effect.makeSemaphore(1)
-  let waiting: Fiber.RuntimeFiber<void, AgentLink.LinkError | LogError> | undefined
+  const requestRestart = yield* Restarts.make(recorder, renew)
 
   const restart: SessionRuntime["restart"] = (cause) =>
-    lock.withPermits(1)(Effect.suspend(() => {
-      if (retired !== undefined) return Effect.fail(closed())
-      // requests that come while a cycle runs share one more (RC3)
-      if (waiting !== undefined) return Effect.succeed(waiting)
-      const start = Effect.sync(() => {
-        waiting = undefined
-      })
-      return forkInterruptible(cycles.withPermits(1)(Effect.zipRight(start, cycle(cause))), scope).pipe(
-        Effect.tap((fiber) => {
-          waiting = fiber
-        })
-      )
-    })).pipe(
-      Effect.map((fiber) =>
+    Effect.map(
+      lock.withPermits(1)(Effect.suspend(() => retired !== undefined ? Effect.fail(closed()) : requestRestart(cause))),
+      (ticket) =>
         Effect.flatMap(
-          Fiber.await(fiber),
+          Fiber.await(ticket),
           (exit): Effect.Effect<void, AgentLink.LinkError | SessionClosed | LogError> =>
-            Exit.isInterrupted(exit) ? Effect.fail(closed()) : exit
+            Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause) ? Effect.fail(closed()) : exit
         )
-      )
     )
 
   const runtime: SessionRuntime = {
     start: Effect.asVoid(link.get),
     prompt,
-    cancel: lock.withPermits(1)(Effect.zipRight(dropQueued("the session was cancelled"), cancelCurrent)),
+    cancel: (id) =>
+      lock.withPermits(1)(Effect.zipRight(
+        dropQueued((run) => id === undefined || run.id === id, "it was cancelled"),
+        Effect.suspend(() => id === undefined || current?.id === id ? cancelCurrent : Effect.void)
+      )),
     restart,
     connection: link.get,
     retire: (outcome) =>
       lock.withPermits(1)(Effect.suspend(() => {
         retired = outcome
-        return dropQueued("the session was closed")
-      }))
+        return dropQueued(() => true, "the session was closed")
+      })),
+    seal: Effect.asVoid(recorder.begin({ event: { type: "SessionClosed", reason: "requested" } }))
   }
   return runtime
 })

@@ -16,7 +16,9 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
@@ -37,7 +39,14 @@ import type {
 } from "../domain/Errors.js"
 import { CwdInvalid, LimitReached, PromptInvalid, SessionClosed } from "../domain/Errors.js"
 import { type ElicitationId, freshSessionId, type RunId, type SessionId } from "../domain/Ids.js"
-import { type Session, type SessionState, type SessionStatus, toSession } from "../domain/Session.js"
+import {
+  type Draft,
+  recovery,
+  type Session,
+  type SessionState,
+  type SessionStatus,
+  toSession
+} from "../domain/Session.js"
 import * as ElicitationBridge from "../lifecycle/ElicitationBridge.js"
 import { type Cursor, EventLog, type LogEntry } from "../log/EventLog.js"
 import * as History from "./History.js"
@@ -70,8 +79,8 @@ export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
     { readonly runId: RunId; readonly seq: number },
     SessionNotFound | SessionClosed | SessionBusy | PromptInvalid | LimitReached | LogError
   >
-  /** Cancels the open turn and drops what is queued. Without a turn it does nothing. */
-  readonly cancel: (id: SessionId) => Effect.Effect<void, SessionNotFound | SessionClosed | LogError>
+  /** Cancels the open turn and drops what is queued, or with `run` only that one. Where there is nothing to cancel it does nothing. */
+  readonly cancel: (id: SessionId, run?: RunId) => Effect.Effect<void, SessionNotFound | SessionClosed | LogError>
   /**
    * Ends the agent and starts it again; an open turn is cancelled. It returns when the request is accepted; the Effect that it returns
    * waits for the restart that covers it.
@@ -148,35 +157,60 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   // looking a session up and waking it is one step
   const waking = yield* Effect.makeSemaphore(1)
 
-  /** Ends what a session holds; on return nothing of it is left but its log. */
-  const release = (entry: Live, outcome: RunOutcome) =>
-    Effect.ensuring(entry.runtime.retire(outcome), Scope.close(entry.scope, Exit.void))
+  // when it is closed, no session can be woken any more: what lives in it is gone at once
+  const scope = yield* Scope.make()
+
+  /**
+   * Takes the session out of use. The Effect that it returns ends what the session holds and then writes `last`: on return nothing of
+   * it is left but its log.
+   */
+  const release = (id: SessionId, entry: Live, outcome: RunOutcome, last: Effect.Effect<void, LogError>) =>
+    Effect.sync(() => {
+      const closing = Deferred.unsafeMake<void>(FiberId.none)
+      entry.closing = closing
+      return entry.runtime.retire(outcome).pipe(
+        Effect.zipRight(Scope.close(entry.scope, Exit.void)),
+        Effect.zipRight(last),
+        Effect.ensuring(Effect.suspend(() => {
+          live.delete(id)
+          return Deferred.succeed(closing, void 0)
+        }))
+      )
+    })
+
+  let down = false
+  const lost: RunOutcome = { _tag: "Lost", reason: "Holdfast was shut down" }
 
   yield* Effect.addFinalizer(() =>
-    Effect.forEach(
-      [...live.values()].filter((entry) => entry.closing === undefined),
-      (entry) => Effect.exit(release(entry, { _tag: "Lost", reason: "Holdfast was shut down" })),
-      { concurrency: "unbounded", discard: true }
-    ).pipe(
-      Effect.zipRight(Effect.forEach(
-        [...live.values()].flatMap((entry) => entry.closing === undefined ? [] : [entry.closing]),
-        Deferred.await,
-        { discard: true }
-      ))
-    )
+    Effect.suspend(() => {
+      down = true
+      return Effect.forEach(
+        [...live],
+        ([id, entry]) =>
+          entry.closing !== undefined
+            ? Deferred.await(entry.closing)
+            : Effect.exit(Effect.flatten(release(id, entry, lost, Effect.void))),
+        { concurrency: "unbounded", discard: true }
+      ).pipe(Effect.zipRight(Scope.close(scope, Exit.void)))
+    })
   )
 
   const closedError = (sessionId: SessionId) =>
     new SessionClosed({ sessionId, message: `session ${sessionId} is closed` })
 
-  const wake = (session: SessionState) =>
+  /** `owed` is what nobody else will end: the log could not be written when the session was last alive. */
+  const wake = (session: SessionState, owed: ReadonlyArray<Draft>) =>
     Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const runtime = yield* Scope.extend(SessionRuntime.make({ session, agents, log, bridge, limits }), scope)
-      const entry: Live = { runtime, scope, closing: undefined }
+      const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+      const runtime = yield* Scope.extend(SessionRuntime.make({ session, agents, log, bridge, limits, owed }), own)
+      if (down) yield* runtime.retire(lost)
+      const entry: Live = { runtime, scope: own, closing: undefined }
       live.set(session.id, entry)
       return entry
     })
+
+  const again = (session: SessionState) =>
+    wake(session, recovery(session, "its end could not be recorded when it came"))
 
   const runtimeOf = (id: SessionId) =>
     waking.withPermits(1)(Effect.gen(function*() {
@@ -185,7 +219,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       if (known !== undefined) return known.runtime
       const session = yield* log.state(id)
       if (session.phase === "closed") return yield* Effect.fail(closedError(id))
-      return (yield* wake(session)).runtime
+      return (yield* again(session)).runtime
     }))
 
   const get = (id: SessionId) => Effect.map(log.state(id), toSession)
@@ -217,7 +251,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       yield* log.append(id, [{
         event: { type: "SessionOpened", agent, cwd: absolute, ...(title === undefined ? {} : { title }) }
       }])
-      return { id, runtime: (yield* wake(yield* log.state(id))).runtime }
+      return { id, runtime: (yield* wake(yield* log.state(id), [])).runtime }
     }))).pipe(Effect.catchTag("SessionNotFound", Effect.die))
     yield* runtime.start
     return yield* Effect.catchTag(get(id), "SessionNotFound", Effect.die)
@@ -237,26 +271,16 @@ export const make = Effect.fnUntraced(function*(options: Options) {
 
   const close: Sessions["Type"]["close"] = (id) =>
     // what is begun here is finished also when the caller leaves: a half-closed session has no owner
-    Effect.uninterruptible(Effect.gen(function*() {
-      const todo = yield* waking.withPermits(1)(Effect.gen(function*() {
-        const session = yield* log.state(id)
-        if (session.phase === "closed") return { _tag: "Nothing" } as const
+    Effect.uninterruptible(Effect.flatten(
+      waking.withPermits(1)(Effect.gen(function*() {
         const known = live.get(id)
-        if (known?.closing !== undefined) return { _tag: "Wait", closing: known.closing } as const
-        const entry = known ?? (yield* wake(session))
-        entry.closing = yield* Deferred.make<void>()
-        return { _tag: "Close", entry, closing: entry.closing } as const
+        if (known?.closing !== undefined) return Effect.zipRight(Deferred.await(known.closing), close(id))
+        const session = yield* log.state(id)
+        if (session.phase === "closed") return Effect.void
+        const entry = known ?? (yield* again(session))
+        return yield* release(id, entry, { _tag: "Cancelled" }, entry.runtime.seal)
       }))
-      if (todo._tag === "Wait") return yield* Deferred.await(todo.closing)
-      if (todo._tag === "Nothing") return
-      yield* release(todo.entry, { _tag: "Cancelled" }).pipe(
-        Effect.zipRight(log.append(id, [{ event: { type: "SessionClosed", reason: "requested" } }])),
-        Effect.ensuring(Effect.zipRight(
-          Effect.sync(() => live.delete(id)),
-          Deferred.succeed(todo.closing, void 0)
-        ))
-      )
-    }))
+    ))
 
   /** How a question ended that the bridge does not remember: in an earlier life of this process, or long ago. */
   const outcomeInLog = (id: SessionId, elicitation: ElicitationId) =>
@@ -275,7 +299,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     list: (query) => Effect.map(log.sessions(query), (states) => states.map(toSession)),
     prompt: (id, prompt) =>
       Effect.zipRight(checkPrompt(prompt), Effect.flatMap(runtimeOf(id), (runtime) => runtime.prompt(prompt))),
-    cancel: (id) => Effect.flatMap(runtimeOf(id), (runtime) => runtime.cancel),
+    cancel: (id, run) => Effect.flatMap(runtimeOf(id), (runtime) => runtime.cancel(run)),
     restart: (id, cause) =>
       Effect.flatMap(runtimeOf(id), (runtime) => runtime.restart(cause)).pipe(
         Effect.map((settled) => Effect.zipRight(settled, Effect.catchTag(get(id), "SessionNotFound", Effect.die)))

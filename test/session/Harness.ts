@@ -4,11 +4,15 @@ import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Mailbox from "effect/Mailbox"
 import * as Stream from "effect/Stream"
-import type { Agent } from "../../src/agent/Agent.js"
+import type { Agent, AgentSignal } from "../../src/agent/Agent.js"
 import * as Agents from "../../src/agent/Agent.js"
+import type { SessionEvent } from "../../src/domain/AgentEvent.js"
 import * as Content from "../../src/domain/Content.js"
-import type { ElicitationId, SessionId } from "../../src/domain/Ids.js"
+import { type AgentError, EventLogUnavailable } from "../../src/domain/Errors.js"
+import { type ElicitationId, freshSessionId, type SessionId } from "../../src/domain/Ids.js"
+import type { Draft } from "../../src/domain/Session.js"
 import * as StoredEvent from "../../src/domain/StoredEvent.js"
 import * as EventLog from "../../src/log/EventLog.js"
 import * as RunStream from "../../src/session/RunStream.js"
@@ -70,6 +74,71 @@ export const over = Effect.fnUntraced(function*(
         Effect.map((elicitation) => elicitation.id),
         Effect.orDie
       )
+  }
+})
+
+/** An agent on strings: the test says what it says, and sees what it is told. */
+export const puppet = (options: { readonly prompt?: Effect.Effect<void> } = {}) =>
+  Effect.sync(() => {
+    const told: Array<"prompt" | "cancel"> = []
+    let signals: Mailbox.Mailbox<AgentSignal, AgentError> | undefined
+    const agent: Agent = {
+      name: "puppet",
+      kind: "puppet",
+      description: "an agent on strings",
+      connect: () =>
+        Effect.map(Mailbox.make<AgentSignal, AgentError>(), (mailbox) => {
+          signals = mailbox
+          return {
+            agentSessionId: "puppet",
+            how: "opened",
+            replayed: [],
+            signals: mailbox,
+            prompt: () => Effect.zipRight(options.prompt ?? Effect.void, Effect.sync(() => void told.push("prompt"))),
+            cancel: Effect.sync(() => void told.push("cancel")),
+            setMode: () => Effect.void,
+            setConfigOption: () => Effect.void
+          }
+        })
+    }
+    return {
+      agent,
+      told,
+      /** All at once. */
+      signal: (...all: ReadonlyArray<AgentSignal>) => Effect.suspend(() => signals?.offerAll(all) ?? Effect.void),
+      end: Effect.suspend(() => signals?.end ?? Effect.void)
+    }
+  })
+
+/** A log that takes nothing while it is told to fail. */
+export const faultyLog = Effect.gen(function*() {
+  const inner = yield* Effect.map(Layer.build(EventLog.layerMemory), Context.get(EventLog.EventLog))
+  let failing: (drafts: ReadonlyArray<Draft>) => boolean = () => false
+  const log: EventLog.EventLog["Type"] = {
+    ...inner,
+    // a store takes its time to look
+    state: (session) => Effect.zipRight(Effect.yieldNow(), inner.state(session)),
+    append: (session, drafts) =>
+      Effect.suspend(() =>
+        failing(drafts)
+          ? Effect.fail(new EventLogUnavailable({ message: "the disk is full" }))
+          : inner.append(session, drafts)
+      )
+  }
+  const id = yield* freshSessionId
+  return {
+    log,
+    /** All appends, or those that hold such an event. */
+    fail: (which: boolean | SessionEvent["type"]) =>
+      Effect.sync(() => {
+        failing = (drafts) => typeof which === "boolean" ? which : drafts.some(({ event }) => event.type === which)
+      }),
+    session: Effect.as(log.append(id, [{ event: { type: "SessionOpened", agent: "scripted", cwd: "/" } }]), id),
+    stored: log.read({ session: id, after: 0 }).pipe(
+      Stream.mapEffect((entry) => StoredEvent.fromJson(entry.json)),
+      Stream.runCollect,
+      Effect.map(Chunk.toReadonlyArray)
+    )
   }
 })
 

@@ -1,0 +1,73 @@
+/**
+ * A question of the agent, from its asking to its reply: announced in the log, settled there, and answered to the agent, each once.
+ *
+ * @since 0.1.0
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { AgentSignal } from "../agent/Agent.js"
+import type { SessionEvent } from "../domain/AgentEvent.js"
+import type { Elicitation, ElicitationAnswer, ElicitationOutcome } from "../domain/Elicitation.js"
+import type { RunId, SessionId } from "../domain/Ids.js"
+import type { ElicitationBridge } from "../lifecycle/ElicitationBridge.js"
+import type { Recorder } from "./Recorder.js"
+
+const settledEvent = (elicitation: Elicitation, outcome: ElicitationOutcome): SessionEvent => ({
+  type: "ElicitationSettled",
+  elicitationId: elicitation.id,
+  outcome: elicitation.sensitive === true && outcome._tag === "Answered"
+    ? { _tag: outcome._tag, action: outcome.action } // EB11
+    : outcome
+})
+
+const toAnswer = (outcome: ElicitationOutcome): Option.Option<ElicitationAnswer> => {
+  if (outcome._tag !== "Answered") return Option.none()
+  const { _tag, ...answer } = outcome
+  return Option.some(answer)
+}
+
+/**
+ * Returns when the question is announced, so that what the agent says after it comes after it in the log. The question itself lives in
+ * the scope that is given: closing it withdraws the question and replies so (EB4).
+ *
+ * @since 0.1.0
+ */
+export const ask = Effect.fnUntraced(function*(
+  signal: Extract<AgentSignal, { _tag: "Asked" }>,
+  options: {
+    readonly sessionId: SessionId
+    readonly runId: RunId | undefined
+    readonly bridge: ElicitationBridge["Type"]
+    readonly recorder: Recorder
+    readonly scope: Scope.Scope
+  }
+) {
+  const { bridge, recorder, runId, scope, sessionId } = options
+  const announced = yield* Deferred.make<void>()
+  yield* bridge.ask({
+    sessionId,
+    runId,
+    request: signal.request,
+    withdrawn: signal.withdrawn,
+    announce: (elicitation) =>
+      Effect.zipRight(
+        recorder.say(() => [{ event: { type: "ElicitationRequested", elicitation }, runId }]),
+        Deferred.succeed(announced, void 0)
+      ),
+    settled: (elicitation, outcome) => recorder.end({ event: settledEvent(elicitation, outcome), runId })
+  }).pipe(
+    Effect.map(toAnswer),
+    Effect.catchTag("LimitReached", (error) =>
+      Effect.as(
+        recorder.say(() => [{ event: { type: "Warning", message: error.message }, runId }]),
+        Option.none()
+      )),
+    Effect.onExit((exit) => signal.reply(Exit.isSuccess(exit) ? exit.value : Option.none())),
+    Effect.ensuring(Deferred.succeed(announced, void 0)),
+    Effect.forkIn(scope)
+  )
+  yield* Deferred.await(announced)
+})

@@ -1,0 +1,102 @@
+/**
+ * The pen of one session: how it writes to a log that does not always take what it is given.
+ *
+ * A beginning that is not recorded does not happen, so `begin` may fail. What was said is offered again for a while. What has ended has
+ * ended: it is owed to the log, and stored as soon as the log takes events again, before anything else of the session. So a store that
+ * is full for a minute leaves no run without its end.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type { LogError } from "../domain/Errors.js"
+import type { SessionId } from "../domain/Ids.js"
+import type { Draft } from "../domain/Session.js"
+import type { EventLog } from "../log/EventLog.js"
+
+/** @since 0.1.0 */
+export interface Recorder {
+  /** Stores the events, or nothing; returns the number of the last. */
+  readonly begin: (...drafts: ReadonlyArray<Draft>) => Effect.Effect<number, LogError>
+  /**
+   * Stores what `drafts` returns at the moment of storing. Offers it again while the store fails, for some seconds; a log that still
+   * does not take it is a defect, which ends whoever speaks.
+   */
+  readonly say: (drafts: () => ReadonlyArray<Draft>) => Effect.Effect<void>
+  /** Stores the events now or, if the log fails, later. */
+  readonly end: (...drafts: ReadonlyArray<Draft>) => Effect.Effect<void>
+}
+
+const pause = Schedule.exponential("50 millis")
+const patience = Schedule.intersect(pause, Schedule.recurs(6))
+const longPause = Schedule.modifyDelay(pause, (_, delay) => Duration.min(delay, "5 seconds"))
+
+const isPassing = (error: LogError): boolean => error._tag === "EventLogUnavailable"
+
+/**
+ * `owed` is what the log has open of an earlier life of the session. Until its scope closes, it tries to store what is owed.
+ *
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  log: EventLog["Type"],
+  session: SessionId,
+  owed: ReadonlyArray<Draft>
+) {
+  const scope = yield* Effect.scope
+  // RS1: to decide to which run an event belongs and to store it is one step, and so is to fail and to owe
+  const step = yield* Effect.makeSemaphore(1)
+  let paying = false
+
+  const store = (drafts: () => ReadonlyArray<Draft>): Effect.Effect<number, LogError> =>
+    Effect.suspend(() => {
+      const all = [...owed, ...drafts()]
+      return all.length === 0 ? Effect.succeed(0) : Effect.tap(log.append(session, all), () => {
+        owed = []
+      })
+    }).pipe(
+      Effect.catchTag("SessionNotFound", Effect.die),
+      // an append that was begun is stored also when its caller leaves
+      Effect.uninterruptible
+    )
+
+  const payOnce = Effect.tap(store(() => []), () => {
+    paying = false
+  })
+
+  const pay = Effect.suspend(() => {
+    if (paying || owed.length === 0) return Effect.void
+    paying = true
+    return step.withPermits(1)(payOnce).pipe(
+      Effect.retry({ while: isPassing, schedule: longPause }),
+      Effect.onError((cause) => {
+        paying = false
+        return Effect.logError(`session ${session}: its end could not be recorded`, cause)
+      }),
+      Effect.interruptible,
+      Effect.forkIn(scope)
+    )
+  })
+
+  yield* Effect.addFinalizer(() => Effect.ignore(store(() => [])))
+  yield* pay
+
+  const recorder: Recorder = {
+    begin: (...drafts) => step.withPermits(1)(store(() => drafts)),
+    say: (drafts) =>
+      step.withPermits(1)(store(drafts)).pipe(
+        Effect.retry({ while: isPassing, schedule: patience }),
+        Effect.orDie,
+        Effect.asVoid
+      ),
+    end: (...drafts) =>
+      step.withPermits(1)(
+        Effect.catchAllCause(store(() => drafts), (cause) => {
+          owed = [...owed, ...drafts]
+          return Effect.zipRight(Effect.logWarning(`session ${session}: an end is recorded later`, cause), pay)
+        })
+      ).pipe(Effect.uninterruptible, Effect.asVoid)
+  }
+  return recorder
+})
