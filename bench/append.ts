@@ -1,9 +1,9 @@
 /**
- * Appends of 100 sessions through the log, durable, against a bare loop over the same driver: the same rows in transactions of the
- * same size, by multi-row inserts that are prepared once.
+ * Appends of 100 sessions through the log, durable, against a bare loop over the same driver: the same rows in
+ * transactions of the same size, by multi-row inserts that are prepared once.
  *
- * A round of the log goes the whole way: `append` is called, the events are encoded, stored and answered for, the session's state is
- * kept. The bare loop is given its events as values too, and encodes them.
+ * A round of the log goes the whole way: `append` is called, the events are encoded, stored and answered for, the
+ * session's state is kept. The bare loop is given its events as values too, and encodes them.
  */
 import Sqlite from "better-sqlite3"
 import * as Context from "effect/Context"

@@ -106,8 +106,10 @@ export const make = Effect.fnUntraced(function*(options: {
     }
     // the scope is closed when `ended` runs: whoever hears of the end finds nothing left of the connection (RS2)
     return Effect.flatMap(Scope.make(), (within) =>
-      Effect.exit(Effect.interruptible(life(within))).pipe(
-        Effect.tap((exit) => Scope.close(within, exit)),
+      Effect.interruptible(life(within)).pipe(
+        Effect.onExit((exit) => Scope.close(within, exit)),
+        // also what goes wrong while it closes: `ended` must be told of every end
+        Effect.exit,
         Effect.flatMap(ended)
       ))
   }

@@ -70,9 +70,9 @@ export const make = Effect.fnUntraced(function*(
     paying = true
     return step.withPermits(1)(payOnce).pipe(
       Effect.retry({ while: isPassing, schedule: longPause }),
-      Effect.onError((cause) => {
+      Effect.tapErrorCause((cause) => {
         paying = false
-        return Effect.logError(`session ${session}: its end could not be recorded`, cause)
+        return Effect.logError(`session ${session}: what has ended could not be recorded`, cause)
       }),
       Effect.interruptible,
       Effect.forkIn(scope)
@@ -94,7 +94,7 @@ export const make = Effect.fnUntraced(function*(
       step.withPermits(1)(
         Effect.catchAllCause(store(() => drafts), (cause) => {
           owed = [...owed, ...drafts]
-          return Effect.zipRight(Effect.logWarning(`session ${session}: an end is recorded later`, cause), pay)
+          return Effect.zipRight(Effect.logWarning(`session ${session}: what has ended is recorded later`, cause), pay)
         })
       ).pipe(Effect.uninterruptible, Effect.asVoid)
   }

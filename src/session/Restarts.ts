@@ -3,9 +3,10 @@
  *
  * @since 0.1.0
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import type { LogError } from "../domain/Errors.js"
 import type { LinkError } from "./AgentLink.js"
 import type { Recorder } from "./Recorder.js"
@@ -15,7 +16,7 @@ import * as Run from "./Run.js"
 export type Cause = "requested" | "changed" | "failed"
 
 /** A restart that will start; it fails as the restart does. @since 0.1.0 */
-export type Ticket = Fiber.Fiber<void, LinkError | LogError>
+export type Ticket = Deferred.Deferred<void, LinkError | LogError>
 
 /**
  * `renew` ends the agent and starts it again. What is asked for is carried out in the scope; closing it ends the restart that runs.
@@ -42,26 +43,28 @@ export const make = Effect.fnUntraced(function*(recorder: Recorder, renew: Effec
       })
     )
 
-  /** Returns when the restart is accepted. Not to be called by two fibers at once. */
+  /** Returns when the restart is accepted. */
   const request = (cause: Cause): Effect.Effect<Ticket> =>
     Effect.suspend(() => {
       // one that waits to start covers this request, too: it starts later (RC3)
       if (next !== undefined) return Effect.succeed(next)
-      const start = Effect.sync(() => {
-        next = undefined
-      })
-      const before = last === undefined ? Effect.void : Fiber.await(last)
+      // registered before it can start, in one step with the look (RC2)
+      const ticket: Ticket = Deferred.unsafeMake(FiberId.none)
+      const before = last === undefined ? Effect.void : Effect.exit(Deferred.await(last))
+      next = last = ticket
       return before.pipe(
-        Effect.zipRight(start),
+        Effect.zipRight(Effect.sync(() => {
+          next = undefined
+        })),
         Effect.zipRight(cycle(cause)),
         Effect.tapDefect((cause) => Effect.logError("a restart ended with a defect", cause)),
         Effect.interruptible,
+        // forked in an uninterruptible region: who waits hears also of a restart that is interrupted before its first step
+        Effect.intoDeferred(ticket),
         Effect.forkIn(scope),
-        Effect.tap((fiber) => {
-          last = next = fiber
-        })
+        Effect.as(ticket)
       )
-    })
+    }).pipe(Effect.uninterruptible)
 
   return request
 })

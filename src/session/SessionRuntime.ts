@@ -9,7 +9,6 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -219,8 +218,8 @@ export const make = Effect.fnUntraced(function*(options: {
     Effect.flatMap(link.get, (connection) => {
       // from here on the end of the connection is told to the run; if it came before, it must be found here (AG2)
       run.speaking = true
-      return Effect.flatMap(link.current, (current) =>
-        Option.contains(current, connection)
+      return Effect.flatMap(link.current, (there) =>
+        Option.contains(there, connection)
           ? connection.prompt(run.id, run.content).pipe(
             // a cancel that came while the prompt was on its way reached an agent that had no turn yet
             Effect.zipRight(Effect.suspend(() => run.cancelled ? connection.cancel : Effect.void))
@@ -357,7 +356,7 @@ export const make = Effect.fnUntraced(function*(options: {
       lock.withPermits(1)(Effect.suspend(() => retired !== undefined ? Effect.fail(closed()) : requestRestart(cause))),
       (ticket) =>
         Effect.flatMap(
-          Fiber.await(ticket),
+          Effect.exit(Deferred.await(ticket)),
           (exit): Effect.Effect<void, AgentLink.LinkError | SessionClosed | LogError> =>
             Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause) ? Effect.fail(closed()) : exit
         )

@@ -183,7 +183,34 @@ describe("ElicitationBridge", () => {
       const { id } = yield* Queue.take(announced)
       const unknown = yield* Effect.flip(bridge.answer(sessionId, ElicitationId.make("eli_x"), { action: "cancel" }))
       const foreign = yield* Effect.flip(bridge.answer(SessionId.make("ses_2"), id, { action: "cancel" }))
-      expect([unknown._tag, foreign._tag]).toStrictEqual(["ElicitationNotFound", "ElicitationNotFound"])
+      yield* bridge.answer(sessionId, id, { action: "decline" })
+      const settled = yield* Effect.flip(bridge.answer(SessionId.make("ses_2"), id, { action: "cancel" }))
+      expect([unknown, foreign, settled].map(({ _tag }) => _tag)).toStrictEqual([
+        "ElicitationNotFound",
+        "ElicitationNotFound",
+        "ElicitationNotFound"
+      ])
+    }))
+
+  it.scoped("EB6 of the questions that have ended the last thousand are remembered", () =>
+    Effect.gen(function*() {
+      const { bridge } = yield* setup
+      const ids: Array<ElicitationId> = []
+      yield* Effect.replicateEffect(
+        bridge.ask({
+          sessionId,
+          request: permission,
+          announce: ({ id }) => {
+            ids.push(id)
+            return Effect.orDie(bridge.answer(sessionId, id, { action: "decline" }))
+          },
+          settled: () => Effect.void
+        }),
+        1025
+      )
+      const late = yield* Effect.forEach(ids, (id) => Effect.flip(bridge.answer(sessionId, id, { action: "cancel" })))
+      expect(late.filter(({ _tag }) => _tag === "ElicitationNotFound")).toHaveLength(1)
+      expect(late[0]?._tag).toBe("ElicitationNotFound")
     }))
 
   it.scoped("EB7 a bad form tells its faults and stays open; a good one comes with its defaults", () =>
@@ -217,10 +244,18 @@ describe("ElicitationBridge", () => {
 
   it.scoped("EB10 the open questions of a session are bounded", () =>
     Effect.gen(function*() {
-      const { announced, ask } = yield* setup
+      const { announced, ask, bridge } = yield* setup
       const askers = yield* Effect.forEach([1, 2, 3], () => Effect.fork(ask(permission)))
       yield* Queue.takeN(announced, 3)
       expect(yield* Effect.flip(ask(permission))).toBeInstanceOf(LimitReached)
+      // each session has its own
+      const elsewhere = yield* bridge.ask({
+        sessionId: SessionId.make("ses_2"),
+        request: permission,
+        announce: ({ id, sessionId }) => Effect.orDie(bridge.answer(sessionId, id, { action: "decline" })),
+        settled: () => Effect.void
+      })
+      expect(elsewhere._tag).toBe("Answered")
       const [first] = askers
       if (first !== undefined) yield* Fiber.interrupt(first)
       const again = yield* Effect.fork(ask(permission))

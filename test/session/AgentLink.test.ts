@@ -15,7 +15,7 @@ const died = new AgentDied({ exitCode: 3, signal: null, stderr: "boom", message:
 
 /** A link to agents that take a second to be gone, and what is heard of them. */
 const setup = Effect.fnUntraced(function*(options: {
-  readonly dial?: (attempt: number) => Effect.Effect<void, AgentError>
+  readonly dial?: (attempt: number) => Effect.Effect<void, AgentError, Scope.Scope>
   readonly connected?: (attempt: number) => Effect.Effect<void>
   readonly handle?: Effect.Effect<void>
 } = {}) {
@@ -135,6 +135,21 @@ describe("AgentLink", () => {
       )
       yield* TestClock.adjust("1 second")
       expect(heard.at(-1)).toContain("internal error")
+      expect(yield* name).toBe("agent 2")
+    }))
+
+  it.scoped("a defect of the driver while it closes hides no end", () =>
+    Effect.gen(function*() {
+      const { heard, name, signals } = yield* setup({
+        dial: (attempt) => attempt === 1 ? Effect.addFinalizer(() => Effect.die("a bug")) : Effect.void
+      })
+      yield* name
+      yield* Effect.flatMap(signals, (signals) => signals.end)
+      yield* TestClock.adjust("1 second")
+      expect(heard.slice(2)).toStrictEqual([
+        "agent 1 is gone",
+        "disconnected: an internal error; the gateway's log has the cause"
+      ])
       expect(yield* name).toBe("agent 2")
     }))
 

@@ -641,6 +641,25 @@ describe("commands", () => {
       expect(yield* agent.connects).toBe(3)
     }))
 
+  it.scoped("a restart ends also the run that waits for an agent which somebody else started", () =>
+    Effect.gen(function*() {
+      const { agent, finish, open, prompt, seen, sessions } = yield* setup({
+        onConnect: ({ attempt }) => attempt === 2 ? Effect.never : Effect.void
+      })
+      const id = yield* open
+      const [voice] = yield* agent.live
+      yield* voice?.die(died) ?? Effect.void
+      yield* seen(id, "AgentDisconnected")
+      const setting = yield* Effect.fork(Effect.flip(sessions.setMode(id, "fast")))
+      yield* TestClock.adjust("1 second")
+      const run = yield* prompt(id, "hang")
+      yield* TestClock.adjust("1 second")
+      yield* within(Effect.flatten(sessions.restart(id, "requested")))
+      expect((yield* finish(id, run)).map(Harness.label)).toStrictEqual(["RunStarted", "RunEnded(Cancelled)"])
+      expect((yield* Fiber.join(setting))._tag).toBe("AgentDied")
+      expect(yield* agent.live).toHaveLength(1)
+    }))
+
   it.scoped("two who wake a session at once share it", () =>
     Effect.gen(function*() {
       const { agent, finish, log, prompt } = yield* setup()
