@@ -12,10 +12,12 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import type * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { AgentConnection, AgentSignal } from "../agent/Agent.js"
 import { AgentDied, type AgentError, type AgentNotFound } from "../domain/Errors.js"
+import * as Detach from "./Detach.js"
 
 /** Why a link has no agent. @since 0.1.0 */
 export type LinkError = AgentError | AgentNotFound
@@ -53,6 +55,8 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly connected: (connection: AgentConnection) => Effect.Effect<void>
   readonly handle: (signals: Chunk.Chunk<AgentSignal>, connection: Scope.Scope) => Effect.Effect<void>
   readonly disconnected: (reason: string, error: Option.Option<LinkError>) => Effect.Effect<void>
+  /** What the connection's fiber runs with, in place of what the one who asked for the agent had. */
+  readonly fiberRefs: FiberRefs.FiberRefs
 }) {
   const scope = yield* Effect.scope
   const dialing = yield* Effect.makeSemaphore(1)
@@ -120,7 +124,11 @@ export const make = Effect.fnUntraced(function*(options: {
       const self = yield* Deferred.make<Keeper>()
       // forked in an uninterruptible region, so that it tells its end even when it is interrupted before its first step; it waits
       // for `self`, so that it cannot end before it is registered
-      const fiber = yield* Effect.forkIn(Effect.flatMap(Deferred.await(self), keep), scope)
+      const fiber = yield* Deferred.await(self).pipe(
+        Effect.tap(() => Detach.to(options.fiberRefs)),
+        Effect.flatMap(keep),
+        Effect.forkIn(scope)
+      )
       const mine: Keeper = { fiber, ready, ending: undefined }
       keeper = mine
       yield* Deferred.succeed(self, mine)

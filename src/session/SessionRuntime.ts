@@ -9,6 +9,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -92,6 +93,7 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly limits: Limits
   /** What the log has open of an earlier life of the session. */
   readonly owed: ReadonlyArray<Draft>
+  readonly fiberRefs: FiberRefs.FiberRefs
 }) {
   const { bridge, limits, log, session } = options
   const sessionId = session.id
@@ -184,6 +186,7 @@ export const make = Effect.fnUntraced(function*(options: {
     })
 
   const link: AgentLink.AgentLink = yield* AgentLink.make({
+    fiberRefs: options.fiberRefs,
     dial: Effect.gen(function*() {
       const agent = yield* options.agents.get(session.agent)
       const { agentSessionId } = yield* Effect.orDie(log.state(sessionId))

@@ -18,6 +18,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -49,6 +50,7 @@ import {
 } from "../domain/Session.js"
 import * as ElicitationBridge from "../lifecycle/ElicitationBridge.js"
 import { type Cursor, EventLog, type LogEntry } from "../log/EventLog.js"
+import * as Detach from "./Detach.js"
 import * as History from "./History.js"
 import * as SessionRuntime from "./SessionRuntime.js"
 
@@ -147,6 +149,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const bridge = yield* ElicitationBridge.ElicitationBridge
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
+  const fiberRefs = yield* Effect.getFiberRefs
   const maxSessions = options.maxSessions ?? 1000
   const maxPromptLength = options.maxPromptLength ?? 1024 * 1024
   const limits: SessionRuntime.Limits = {
@@ -202,7 +205,17 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const wake = (session: SessionState, owed: ReadonlyArray<Draft>) =>
     Effect.gen(function*() {
       const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-      const runtime = yield* Scope.extend(SessionRuntime.make({ session, agents, log, bridge, limits, owed }), own)
+      // in a fiber of its own: what a session keeps for its end would keep the context of the request that opened it
+      const making = yield* Scope.extend(
+        SessionRuntime.make({ session, agents, log, bridge, limits, owed, fiberRefs }),
+        own
+      ).pipe(
+        (make) => Effect.zipRight(Detach.to(fiberRefs), make),
+        Effect.forkIn(own),
+        // made also while the scope closes: it is retired then
+        Effect.uninterruptible
+      )
+      const runtime = yield* Effect.flatten(Fiber.await(making))
       if (down) yield* runtime.retire(lost)
       const entry: Live = { runtime, scope: own, closing: undefined }
       live.set(session.id, entry)

@@ -47,6 +47,7 @@ const setup = Effect.fnUntraced(function*(options: {
   const scope = yield* Scope.make()
   const link = yield* Scope.extend(
     AgentLink.make({
+      fiberRefs: yield* Effect.getFiberRefs,
       dial,
       connected: (connection) =>
         Effect.zipRight(options.connected?.(attempt) ?? Effect.void, hear(`${connection.agentSessionId} connected`)),

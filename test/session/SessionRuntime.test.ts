@@ -644,6 +644,7 @@ describe("commands", () => {
   it.scoped("a restart ends also the run that waits for an agent which somebody else started", () =>
     Effect.gen(function*() {
       const { agent, finish, open, prompt, seen, sessions } = yield* setup({
+        ignoresCancel: true,
         onConnect: ({ attempt }) => attempt === 2 ? Effect.never : Effect.void
       })
       const id = yield* open

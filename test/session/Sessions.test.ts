@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,6 +14,8 @@ import { ElicitationId, SessionId } from "../../src/domain/Ids.js"
 import * as RunStream from "../../src/session/RunStream.js"
 import * as ScriptedAgent from "../../src/testing/ScriptedAgent.js"
 import * as Harness from "./Harness.js"
+
+class Request extends Context.Tag("test/Request")<Request, string>() {}
 
 const died = new AgentDied({ exitCode: 3, signal: null, stderr: "boom", message: "the agent died: exit code 3" })
 const permission = {
@@ -175,6 +178,16 @@ describe("Sessions", () => {
         ])
         expect((yield* outer.log.state(id)).run).toBeNull()
       }
+    }))
+
+  it.scoped("an agent does not run with the context of the request that opened its session, and so does not keep it", () =>
+    Effect.gen(function*() {
+      const kept: Array<boolean> = []
+      const look = Effect.map(Effect.serviceOption(Request), (request) => void kept.push(Option.isSome(request)))
+      const agent = yield* ScriptedAgent.make({ onConnect: () => look, turn: () => Effect.void })
+      const { open } = yield* Harness.make([agent])
+      yield* Effect.provideService(open, Request, "a request")
+      expect(kept).toStrictEqual([false])
     }))
 
   it.scoped("sessions have a limit", () =>
