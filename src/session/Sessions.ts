@@ -211,16 +211,16 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         own
       ).pipe(
         (make) => Effect.zipRight(Detach.to(fiberRefs), make),
-        Effect.forkIn(own),
-        // made also while the scope closes: it is retired then
-        Effect.uninterruptible
+        Effect.forkIn(own)
       )
       const runtime = yield* Effect.flatten(Fiber.await(making))
       if (down) yield* runtime.retire(lost)
       const entry: Live = { runtime, scope: own, closing: undefined }
       live.set(session.id, entry)
       return entry
-    })
+      // made also while the scope closes: it is retired then; and registered also when the one who woke it leaves, as it has no
+      // other owner
+    }).pipe(Effect.uninterruptible)
 
   const again = (session: SessionState) =>
     wake(session, recovery(session, "its end could not be recorded when it came"))
