@@ -8,6 +8,7 @@
  */
 import * as Schema from "effect/Schema"
 import { ContentBlock, ToolContent } from "./Content.js"
+import { Decision } from "./Decision.js"
 import { Elicitation, ElicitationOutcome } from "./Elicitation.js"
 import { ElicitationId } from "./Ids.js"
 
@@ -181,8 +182,17 @@ export const AgentDisconnected = event("AgentDisconnected", {
   reason: Schema.String,
   error: Schema.optional(ErrorInfo)
 })
-/** @since 0.1.0 */
-export const AgentRestarting = event("AgentRestarting", { cause: Schema.Literal("requested", "changed", "failed") })
+const RestartCause = Schema.Literal("requested", "changed", "failed")
+/**
+ * A restart begins. `causes` are those of all `requests` that it answers, the strongest, which is also `cause`, first.
+ *
+ * @since 0.1.0
+ */
+export const AgentRestarting = event("AgentRestarting", {
+  cause: RestartCause,
+  causes: Schema.optional(Schema.Array(RestartCause)),
+  requests: Schema.optional(Schema.Int)
+})
 /** @since 0.1.0 */
 export const AgentRestarted = event("AgentRestarted", {})
 /** @since 0.1.0 */
@@ -197,11 +207,14 @@ export const RunStarted = event("RunStarted", { prompt: Schema.Array(ContentBloc
 export const RunEnded = event("RunEnded", { outcome: RunOutcome })
 /** @since 0.1.0 */
 export const ElicitationRequested = event("ElicitationRequested", { elicitation: Elicitation })
-/** @since 0.1.0 */
+/** `decision`: what was decided for every further question about the same. @since 0.1.0 */
 export const ElicitationSettled = event("ElicitationSettled", {
   elicitationId: ElicitationId,
-  outcome: ElicitationOutcome
+  outcome: ElicitationOutcome,
+  decision: Schema.optional(Decision)
 })
+/** A decision of before is taken back: the next question about this is asked. @since 0.1.0 */
+export const DecisionRevoked = event("DecisionRevoked", { subject: Schema.String })
 
 /**
  * Everything that the log of a session can hold.
@@ -222,7 +235,8 @@ export const SessionEvent = Schema.Union(
   RunStarted,
   RunEnded,
   ElicitationRequested,
-  ElicitationSettled
+  ElicitationSettled,
+  DecisionRevoked
 )
 /** @since 0.1.0 */
 export type SessionEvent = typeof SessionEvent.Type

@@ -172,6 +172,18 @@ export class StoreTooNew extends Schema.TaggedError<StoreTooNew>()("StoreTooNew"
 
 // --------------------------------------------------------------------------------------------- questions
 
+/** A question that cannot be put to anyone, with every reason; it was not asked. @since 0.1.0 */
+export class ElicitationInvalid extends Schema.TaggedError<ElicitationInvalid>()("ElicitationInvalid", {
+  issues: Schema.Array(AnswerIssue),
+  message
+}) {}
+
+/** Nothing was decided for always about that subject, or it was taken back. @since 0.1.0 */
+export class DecisionNotFound extends Schema.TaggedError<DecisionNotFound>()("DecisionNotFound", {
+  subject: Schema.String,
+  message
+}) {}
+
 /** No question of that id was ever asked in that session. @since 0.1.0 */
 export class ElicitationNotFound extends Schema.TaggedError<ElicitationNotFound>()("ElicitationNotFound", {
   elicitationId: ElicitationId,

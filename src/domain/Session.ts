@@ -10,6 +10,8 @@
  */
 import * as Schema from "effect/Schema"
 import type { SessionEvent } from "./AgentEvent.js"
+import { Decision } from "./Decision.js"
+import { Elicitation } from "./Elicitation.js"
 import { ElicitationId, RunId, SessionId } from "./Ids.js"
 import type { StoredEvent } from "./StoredEvent.js"
 
@@ -33,6 +35,8 @@ export const Session = Schema.Struct({
   head: Schema.Number,
   run: Schema.optional(RunId),
   pending: Schema.Number,
+  /** The questions themselves, where one session is asked for. */
+  elicitations: Schema.optional(Schema.Array(Elicitation)),
   createdAt: Schema.String,
   updatedAt: Schema.String
 })
@@ -60,6 +64,8 @@ export const SessionState = Schema.Struct({
   run: Schema.NullOr(RunId),
   queued: Schema.Array(RunId),
   pending: Schema.Array(ElicitationId),
+  /** What was decided for always and not taken back, oldest first. */
+  decisions: Schema.optionalWith(Schema.Array(Decision), { default: () => [] }),
   /** The last prompts that came with an idempotency key, oldest first. */
   accepted: Schema.Array(Accepted),
   head: Schema.Number,
@@ -71,6 +77,8 @@ export type SessionState = typeof SessionState.Type
 
 /** How many idempotency keys a session remembers. */
 const remembered = 64
+/** How many decisions. */
+const decided = 256
 
 /** @since 0.1.0 */
 export const initial = (id: SessionId): SessionState => ({
@@ -82,6 +90,7 @@ export const initial = (id: SessionId): SessionState => ({
   run: null,
   queued: [],
   pending: [],
+  decisions: [],
   accepted: [],
   head: 0,
   createdAt: "",
@@ -94,6 +103,13 @@ const accept = (state: SessionState, stored: StoredEvent, key: string | undefine
   key === undefined || stored.runId === undefined || state.accepted.some((each) => each.key === key)
     ? {}
     : { accepted: [...state.accepted, { key, runId: stored.runId, seq: stored.seq }].slice(-remembered) }
+
+const decide = (state: SessionState, decision: Decision | undefined): Partial<SessionState> =>
+  decision === undefined
+    ? {}
+    : {
+      decisions: [...state.decisions.filter(({ subject }) => subject !== decision.subject), decision].slice(-decided)
+    }
 
 const change = (state: SessionState, stored: StoredEvent): Partial<SessionState> => {
   const event: SessionEvent = stored.event
@@ -143,7 +159,9 @@ const change = (state: SessionState, stored: StoredEvent): Partial<SessionState>
     case "ElicitationRequested":
       return { pending: [...state.pending, event.elicitation.id] }
     case "ElicitationSettled":
-      return { pending: without(state.pending, event.elicitationId) }
+      return { pending: without(state.pending, event.elicitationId), ...decide(state, event.decision) }
+    case "DecisionRevoked":
+      return { decisions: state.decisions.filter(({ subject }) => subject !== event.subject) }
     default:
       return {}
   }
