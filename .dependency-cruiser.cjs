@@ -67,11 +67,13 @@ module.exports = {
     },
     only("HTTP and sockets", "^node_modules/@effect/platform(-node)?(-shared)?/.*/(Node)?(Http|Socket|Multipart)", [
       "gateway/",
-      "cli/"
+      "cli/",
+      "lifecycle/stream/"
     ]),
     only("HTTP and sockets of Node", "^(node:)?(http|https|http2|net|tls)$|^node_modules/(ws|undici)/", [
       "gateway/",
-      "cli/"
+      "cli/",
+      "lifecycle/stream/"
     ]),
     only("SQL", "^node_modules/(@effect/sql|better-sqlite3)", ["log/"]),
     only("command line", "^node_modules/@effect/(cli|printer)", ["cli/", "main\\.ts$"]),
@@ -87,8 +89,20 @@ module.exports = {
     {
       name: "src needs only what users install",
       severity: "error",
-      from: { path: "^src/" },
+      from: { path: "^src/", pathNot: "^src/testing/vitest\\.ts$" },
       to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"], dependencyTypesNot: ["type-only"] }
+    },
+    {
+      name: "holdfast/testing/vitest needs only what users install",
+      severity: "error",
+      comment: "vitest and @effect/vitest are optional peers: who imports it has them",
+      from: { path: "^src/testing/vitest\\.ts$" },
+      to: {
+        path: "^node_modules/",
+        pathNot: "^node_modules/(vitest|@effect/vitest)/",
+        dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"],
+        dependencyTypesNot: ["type-only"]
+      }
     }
   ],
   options: {

@@ -1,0 +1,101 @@
+/**
+ * Finds out that a peer has gone quiet (SM7): a half-open connection fails no read, it only says nothing any more.
+ *
+ * `beat` is called on every sign of life. `silence` completes when there was none for `idle`; with a `probe` the peer is asked for one
+ * before that.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+
+/**
+ * What the one who reads a connection tells.
+ *
+ * @since 0.1.0
+ */
+export interface Heartbeat {
+  /** A sign of life came. Never fails, never waits. */
+  readonly beat: Effect.Effect<void>
+  /**
+   * Stops the clock for as long as the effect runs: who does not read hears nothing, and that is no silence of the peer. To be put
+   * around whatever a full buffer holds up.
+   */
+  readonly hold: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/** For a connection that nobody watches. @since 0.1.0 */
+export const none: Heartbeat = { beat: Effect.void, hold: (effect) => effect }
+
+/** @since 0.1.0 */
+export interface Watched extends Heartbeat {
+  /** Completes once the peer has been silent for `idle`. It runs in the connection's scope, where it also forks its probes. */
+  readonly silence: Effect.Effect<void>
+}
+
+/** @since 0.1.0 */
+export const make = Effect.fnUntraced(function*(options: {
+  readonly idle: Duration.DurationInput
+  /** `send` is run after every so long without a beat; when it succeeds, that is one. */
+  readonly probe?: {
+    readonly every: Duration.DurationInput
+    readonly send: Effect.Effect<void>
+  } | undefined
+  readonly scope: Scope.Scope
+}) {
+  const { probe, scope } = options
+  const clock = yield* Clock.clockWith(Effect.succeed)
+  const idle = Duration.toMillis(options.idle)
+  const every = probe === undefined ? idle : Duration.toMillis(probe.every)
+  let last = clock.unsafeCurrentTimeMillis()
+  let held = 0
+  let probing = false
+
+  const beat = Effect.sync(() => {
+    last = clock.unsafeCurrentTimeMillis()
+  })
+
+  // a probe that hangs is one that no answer came to: the deadline does not wait for it
+  const sendProbe = probe === undefined ? Effect.void : Effect.suspend(() => {
+    probing = true
+    return Effect.forkIn(
+      Effect.ensuring(
+        Effect.zipRight(probe.send, beat),
+        Effect.sync(() => {
+          probing = false
+        })
+      ),
+      scope
+    )
+  })
+
+  const silence: Effect.Effect<void> = Effect.suspend(() => {
+    if (held > 0) return Effect.zipRight(Effect.sleep(Math.min(every, idle)), silence)
+    const quiet = clock.unsafeCurrentTimeMillis() - last
+    if (quiet >= idle) return Effect.void
+    const asks = probe !== undefined && quiet >= every && !probing
+    // it sleeps as long as is left, so a beat costs no timer
+    const next = Math.min(idle - quiet, quiet < every ? every - quiet : every)
+    return Effect.zipRight(asks ? sendProbe : Effect.void, Effect.zipRight(Effect.sleep(next), silence))
+  })
+
+  const heartbeat: Watched = {
+    beat,
+    hold: (effect) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => {
+          held++
+        }),
+        () => effect,
+        () =>
+          Effect.sync(() => {
+            held--
+            last = clock.unsafeCurrentTimeMillis()
+          })
+      ),
+    silence
+  }
+  return heartbeat
+})

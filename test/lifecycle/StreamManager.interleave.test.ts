@@ -1,0 +1,324 @@
+/**
+ * The promises of `StreamManager` in every order of events. A program's peer fails when a connection is dialed while another one of it is open,
+ * and each of them ends by closing the manager and looking for what is left.
+ */
+import { describe, expect } from "@effect/vitest"
+import * as Array from "effect/Array"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { Interleave } from "holdfast/testing"
+import { it } from "holdfast/testing/vitest"
+import * as Backoff from "../../src/lifecycle/stream/Backoff.js"
+import * as StreamManager from "../../src/lifecycle/StreamManager.js"
+import { peer } from "./Streams.js"
+
+const manager = Effect.gen(function*() {
+  const scope = yield* Scope.make()
+  const streams = yield* Scope.extend(StreamManager.make, scope)
+  // as a Layer is closed: nobody interrupts that half way
+  const close = Effect.uninterruptible(Scope.close(scope, Exit.void))
+  yield* Effect.addFinalizer(() => close)
+  return { streams, close }
+})
+
+const quick = Backoff.make({ base: "1 second", cap: "4 seconds" })
+
+type Peer = ReturnType<typeof peer>
+
+/** Everything of it is closed, and each line's end was told once, in its place. */
+const gone = (...peers: ReadonlyArray<Peer>) =>
+  Effect.sync(() => {
+    for (const { broken, open } of peers) expect({ broken, open: open() }).toStrictEqual({ broken: [], open: [] })
+    expect(peers.every(({ isGone }) => isGone())).toBe(true)
+  })
+
+const bound = (preemptions: number) => ({ strategy: Interleave.exhaustive({ preemptions }) })
+const atEveryStep: Interleave.Options = { interruptAt: "every-step" }
+
+describe("SM1, SM2", () => {
+  const closing = (start: typeof Effect.fork) => () =>
+    Effect.gen(function*() {
+      const { close, streams } = yield* manager
+      const it = peer({ dial: () => Effect.yieldNow(), closing: Effect.yieldNow() })
+      const attaching = yield* start(Effect.either(streams.attach("a", { ...it.spec, redial: quick })))
+      yield* close
+      yield* gone(it)
+      const dialed = it.lines.length
+      expect(yield* streams.keys).toStrictEqual([])
+      const attached = yield* Fiber.await(attaching)
+      if (Exit.isSuccess(attached)) {
+        if (Either.isLeft(attached.value)) expect(attached.value.left._tag).toBe("StreamManagerClosed")
+        else expect(yield* attached.value.right.ended).toMatchObject({ reason: "Closed", requested: true })
+      }
+      yield* Effect.sleep("1 minute")
+      expect(it.lines).toHaveLength(dialed)
+    })
+
+  it.interleaved("SM1 when close returns nothing is left, whenever it comes", closing(Effect.fork), bound(1))
+  it.interleaved("SM1 the same when the attacher is interrupted anywhere", closing(Interleave.victim), atEveryStep)
+
+  it.interleaved("SM1 the same for any number of streams, whatever they are doing, and when several close", () =>
+    Effect.gen(function*() {
+      const { close, streams } = yield* manager
+      const peers = [
+        peer({ dial: () => Effect.fail("refused"), closing: Effect.yieldNow() }),
+        peer({ dial: () => Effect.sleep("1 second") }),
+        peer({ closing: Effect.sleep("1 second") })
+      ]
+      yield* Effect.forEach(peers, ({ spec }, index) => streams.attach(`${index}`, { ...spec, redial: quick }))
+      yield* Effect.sleep(Duration.millis(yield* Interleave.choose("closes after", [0, 500, 1000, 1500])))
+      yield* close
+      yield* gone(...peers)
+    }))
+
+  it.interleaved("SM2 a dial that fails, dies, hangs or is uninterruptible when it is closed leaves nothing", () =>
+    Effect.gen(function*() {
+      const { close, streams } = yield* manager
+      const it = peer({
+        dial: () =>
+          Interleave.maybe("the dial", Effect.uninterruptible(Effect.sleep("1 second")), {
+            fail: "refused",
+            die: "a bug",
+            hang: true,
+            interrupt: true
+          })
+      })
+      const handle = yield* streams.attach("a", { ...it.spec, redial: "never" })
+      const ready = yield* Effect.fork(Effect.either(handle.ready))
+      yield* Effect.yieldNow()
+      yield* close
+      yield* gone(it)
+      // whoever waits is told something
+      yield* Fiber.await(ready)
+      yield* handle.ended
+    }))
+})
+
+describe("SM3", () => {
+  /** So many attach at once: one wins and is dialed, the others are told. */
+  const attachers = (count: number) =>
+    Effect.gen(function*() {
+      const streams = yield* StreamManager.make
+      let dials = 0
+      const connect = Effect.async<void>(() => {
+        dials++
+      })
+      const attaching = yield* Effect.replicateEffect(
+        Effect.fork(streams.attach("a", { connect, run: () => Effect.void })),
+        count
+      )
+      const attached = yield* Effect.forEach(attaching, (fiber) => Effect.either(Fiber.join(fiber)))
+      expect(attached.filter(Either.isRight)).toHaveLength(1)
+      for (const { _tag } of Array.getLefts(attached)) expect(_tag).toBe("StreamAlreadyAttached")
+      expect(dials).toBeLessThan(2)
+    })
+
+  /** There is no schedule within the bound that was not seen. */
+  const exhausted = (name: string, count: number, options: Interleave.Options, timeout: number) =>
+    it.live(
+      name,
+      () => Effect.map(Interleave.check(attachers(count), options), ({ exhaustive }) => expect(exhaustive).toBe(true)),
+      timeout
+    )
+
+  const anyBound = { granularity: "async", strategy: Interleave.exhaustive() } as const
+  exhausted("SM3 of two concurrent attaches one wins, in all schedules with two preemptions", 2, bound(2), 120_000)
+  exhausted(
+    "SM3 of two concurrent attaches one wins, in all schedules of what they do until they wait",
+    2,
+    anyBound,
+    30_000
+  )
+  exhausted(
+    "SM3 of three concurrent attaches one wins, in all schedules of what they do until they wait",
+    3,
+    anyBound,
+    30_000
+  )
+
+  it.interleaved("SM3 of two concurrent attaches one wins, and the other one leaves nothing", () =>
+    Effect.gen(function*() {
+      const { close, streams } = yield* manager
+      const peers = [peer(), peer()] as const
+      const attached = yield* Effect.all(
+        peers.map(({ spec }) => Effect.either(streams.attach("a", { ...spec, redial: "never" }))),
+        { concurrency: "unbounded" }
+      )
+      for (const handle of Array.getRights(attached)) yield* handle.ready
+      expect(peers.map(({ lines }) => lines.length)).toStrictEqual(
+        attached.map((either) => Either.isRight(either) ? 1 : 0)
+      )
+      expect(Array.getLefts(attached)).toHaveLength(1)
+      yield* close
+      yield* gone(...peers)
+    }))
+
+  it.interleaved("SM3 the same when one of them is interrupted anywhere", () =>
+    Effect.gen(function*() {
+      const { streams } = yield* manager
+      const [mine, other] = [peer(), peer()]
+      const attaching = yield* Interleave.victim(streams.attach("a", mine.spec))
+      const attached = yield* Effect.either(streams.attach("a", other.spec))
+      yield* Fiber.await(attaching)
+      yield* Effect.sleep("1 second")
+      // an attach is done or not: who was interrupted in time has not attached
+      expect(mine.lines.length + other.lines.length).toBe(1)
+      expect(Either.isRight(attached)).toBe(other.lines.length === 1)
+    }), atEveryStep)
+})
+
+describe("SM4, SM10", () => {
+  const restart = (start: typeof Effect.fork) => () =>
+    Effect.gen(function*() {
+      const { close, streams } = yield* manager
+      const it = peer({ closing: Effect.yieldNow() })
+      yield* streams.attach("a", it.spec)
+      yield* Interleave.choose("its dial", ["has not begun", "is through"]).pipe(
+        Effect.flatMap((when) => when === "is through" ? Effect.yieldNow() : Effect.void)
+      )
+      const detaching = yield* start(streams.detach("a"))
+      const attached = yield* Effect.either(streams.attach("a", it.spec))
+      yield* Fiber.await(detaching)
+      // SM4: if the successor is there, its predecessor's end has not taken it away
+      const handle = Either.getRight(attached)
+      const keys = yield* streams.keys
+      if (Option.isSome(handle)) {
+        // the detach may have come late and be meant for it
+        const ended = yield* Effect.timeoutOption(handle.value.ended, "1 second")
+        expect(yield* streams.keys).toStrictEqual(Option.isSome(ended) ? [] : ["a"])
+      } else expect(keys.length).toBeLessThan(2)
+      yield* close
+      yield* gone(it)
+    })
+
+  it.interleaved(
+    "SM4 the end of an old stream never takes its successor from the registry",
+    restart(Effect.fork),
+    bound(2)
+  )
+  it.interleaved("SM4 the same when the detacher is interrupted anywhere", restart(Interleave.victim), atEveryStep)
+
+  it.interleaved("SM10 detach then attach always works, and what was detached is gone before the next dial", () =>
+    Effect.gen(function*() {
+      const { streams } = yield* manager
+      const it = peer({ closing: Effect.yieldNow(), dial: () => Effect.yieldNow() })
+      yield* streams.attach("a", it.spec)
+      for (let i = 0; i < 2; i++) {
+        // by somebody who does not wait for its end, so that the next one comes while the old one closes
+        yield* Effect.fork(streams.detach("a"))
+        yield* Effect.yieldNow()
+        const handle = yield* streams.attach("a", it.spec).pipe(
+          Effect.catchAll(() => Effect.zipRight(streams.detach("a"), streams.attach("a", it.spec)))
+        )
+        yield* Effect.exit(handle.ready)
+      }
+      yield* streams.detach("a")
+      yield* gone(it)
+      expect(yield* streams.keys).toStrictEqual([])
+    }))
+
+  it.interleaved(
+    "SM10 detach, then attach, by each of two: it always works for who was last",
+    () =>
+      Effect.gen(function*() {
+        const { close, streams } = yield* manager
+        const it = peer({ closing: Effect.yieldNow() })
+        yield* streams.attach("a", it.spec)
+        const restart = Effect.zipRight(streams.detach("a"), Effect.either(streams.attach("a", it.spec)))
+        const results = yield* Effect.all([restart, restart], { concurrency: "unbounded" })
+        expect(results.some(Either.isRight)).toBe(true)
+        expect(yield* streams.keys).toStrictEqual(["a"])
+        yield* close
+        yield* gone(it)
+      }),
+    bound(2)
+  )
+
+  it.interleaved(
+    "SM10 detach is a barrier, also when two detach and one of them is interrupted anywhere",
+    () =>
+      Effect.gen(function*() {
+        const { streams } = yield* manager
+        const it = peer({ closing: Effect.sleep("1 second"), dial: () => Effect.yieldNow() })
+        yield* streams.attach("a", { ...it.spec, redial: quick })
+        yield* Effect.yieldNow()
+        yield* Interleave.victim(streams.detach("a"))
+        yield* streams.detach("a")
+        yield* gone(it)
+        expect(yield* streams.keys).toStrictEqual([])
+      }),
+    atEveryStep
+  )
+})
+
+describe("SM5", () => {
+  it.interleaved("SM5 a back-off that is interrupted at any moment dials nothing more", () =>
+    Effect.gen(function*() {
+      const { streams } = yield* manager
+      const it = peer({ dial: () => Effect.fail("refused") })
+      yield* streams.attach("a", { ...it.spec, redial: quick })
+      yield* Effect.sleep(Duration.millis(yield* Interleave.choose("detached after", [0, 100, 1000, 3000])))
+      yield* streams.detach("a")
+      yield* gone(it)
+      const dialed = it.lines.length
+      yield* Effect.sleep("1 minute")
+      expect(it.lines).toHaveLength(dialed)
+    }))
+})
+
+describe("SM6, SM7", () => {
+  it.interleaved("SM6 a connection ends once, whoever ends it first: the peer, its silence or a detach", () =>
+    Effect.gen(function*() {
+      const { streams } = yield* manager
+      const it = peer({ closing: Effect.yieldNow() })
+      const handle = yield* streams.attach("a", {
+        ...it.spec,
+        redial: "never",
+        idle: "1 second",
+        connectTimeout: "1 second"
+      })
+      const line = yield* Effect.fork(handle.ready)
+      yield* Effect.fork(
+        Effect.zipRight(Effect.flatMap(Fiber.join(line), ({ end }) => Deferred.succeed(end, void 0)), Effect.void).pipe(
+          Effect.delay("1 second"),
+          Effect.ignore
+        )
+      )
+      yield* Effect.fork(Effect.delay(streams.detach("a"), "1 second"))
+      const end = yield* handle.ended
+      expect(it.ends).toStrictEqual([end])
+      expect(["Clean", "Silent", "Detached"]).toContain(end.reason)
+      expect(end.requested).toBe(end.reason === "Detached")
+      yield* gone(it)
+    }))
+})
+
+describe("what is seen", () => {
+  it.interleaved("current and ready never give a connection whose closing has begun", () =>
+    Effect.gen(function*() {
+      const { streams } = yield* manager
+      let closing = false
+      const handle = yield* streams.attach("a", {
+        connect: Effect.acquireRelease(
+          Effect.succeed("a line"),
+          () => Effect.zipRight(Effect.sync(() => void (closing = true)), Effect.yieldNow())
+        ),
+        run: () => Effect.yieldNow(),
+        redial: "never"
+      })
+      const look = Effect.flatMap(handle.current, (line) =>
+        Effect.sync(() => expect(Option.isSome(line) && closing).toBe(false)))
+      yield* Effect.fork(streams.detach("a"))
+      for (let i = 0; i < 4; i++) {
+        yield* Effect.zipRight(look, Effect.yieldNow())
+      }
+      yield* Effect.exit(handle.ready)
+      yield* handle.ended
+    }))
+})
