@@ -74,6 +74,27 @@ const exemptions = [
     files: ["src/agent/acp/AcpFiles.ts"],
     allow: ["promises"],
     because: "a descriptor that is opened without following links; FileSystem has no such flags"
+  },
+  {
+    files: ["src/testing/interleave/Run.ts"],
+    allow: ["run"],
+    because: "the program under exploration runs under a scheduler of its own"
+  },
+  {
+    files: ["src/testing/leak/RealTime.ts"],
+    allow: ["clock", "timers"],
+    because: "a leak checker waits in real time, also where a test has another clock"
+  },
+  {
+    files: ["src/testing/vitest.ts"],
+    allow: ["run", "promises"],
+    because: "a hook of vitest is given a Promise"
+  },
+  {
+    files: ["src/lifecycle/StreamManager.ts"],
+    allow: ["run"],
+    because:
+      "a stream's fiber starts in the step that registers it, with the manager's FiberRefs; Effect.fork is a step of its own"
   }
 ]
 

@@ -7,7 +7,8 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^holdfast$/, replacement: source("src/index.ts") },
-      { find: /^holdfast\/testing$/, replacement: source("src/testing/index.ts") }
+      { find: /^holdfast\/testing$/, replacement: source("src/testing/index.ts") },
+      { find: /^holdfast\/testing\/vitest$/, replacement: source("src/testing/vitest.ts") }
     ]
   },
   test: {

@@ -32,7 +32,7 @@ import * as Scope from "effect/Scope"
 import type { Agent, AgentConnection, AgentSignal, ConnectOptions, TurnResult } from "../agent/Agent.js"
 import type { AgentEvent } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
-import type { ElicitationAnswer, ElicitationRequest } from "../domain/Elicitation.js"
+import type { ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../domain/Elicitation.js"
 import type { AgentError } from "../domain/Errors.js"
 import type { RunId, SessionId } from "../domain/Ids.js"
 
@@ -136,15 +136,17 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
         say: (event) => Effect.asVoid(signals.offer({ _tag: "Said", event })),
         ask: Effect.fnUntraced(function*(request) {
           const answer = yield* Deferred.make<Option.Option<ElicitationAnswer>>()
-          const withdrawn = yield* Deferred.make<string>()
+          const withdrawn = yield* Deferred.make<ElicitationOutcome>()
           return yield* signals.offer({
             _tag: "Asked",
             request,
             reply: (value) => Deferred.succeed(answer, value),
-            withdrawn: Deferred.await(withdrawn)
+            elsewhere: Deferred.await(withdrawn)
           }).pipe(
             Effect.zipRight(Deferred.await(answer)),
-            Effect.onInterrupt(() => Deferred.succeed(withdrawn, "the agent took it back"))
+            Effect.onInterrupt(() =>
+              Deferred.succeed(withdrawn, { _tag: "Withdrawn", reason: "the agent took it back" })
+            )
           )
         }),
         die: (error) =>

@@ -101,7 +101,7 @@ describe("ScriptedAgent", () => {
       const asked = yield* connection.signals.take
       assert(asked._tag === "Asked")
       yield* connection.cancel
-      assert.strictEqual(yield* asked.withdrawn, "the agent took it back")
+      assert.deepStrictEqual(yield* asked.elsewhere, { _tag: "Withdrawn", reason: "the agent took it back" })
       assert.deepStrictEqual(yield* untilEnd(connection), [ended({ _tag: "Stopped", stopReason: "cancelled" })])
     }))
 
