@@ -26,8 +26,12 @@ export * as AcpAgent from "./agent/acp/AcpAgent.js"
 export * as AgentEvent from "./domain/AgentEvent.js"
 /** What prompts and messages are made of. */
 export * as Content from "./domain/Content.js"
+/** What was decided for every further question about the same. */
+export * as Decision from "./domain/Decision.js"
 /** Questions to a person, and their answers. */
 export * as Elicitation from "./domain/Elicitation.js"
+/** Questions of the Model Context Protocol, to and from ours. */
+export * as McpElicitation from "./domain/McpElicitation.js"
 /** Every way in which something fails. */
 export * as Errors from "./domain/Errors.js"
 /** Session, run and question ids, and where fresh ones come from. */
@@ -40,6 +44,20 @@ export * as StoredEvent from "./domain/StoredEvent.js"
 export * as Gateway from "./gateway/Gateway.js"
 /** Carries questions to a person and the answer back. */
 export * as ElicitationBridge from "./lifecycle/ElicitationBridge.js"
+/** One restart at a time for each key, and one for all who ask while another runs. */
+export * as RestartCoalescer from "./lifecycle/RestartCoalescer.js"
+/** Keeps connections up, and leaves nothing of them behind. */
+export * as StreamManager from "./lifecycle/StreamManager.js"
+/** How long a stream waits before it is dialed again. */
+export * as Backoff from "./lifecycle/stream/Backoff.js"
+/** Handles what comes from a connection beside the loop that reads it. */
+export * as Inbox from "./lifecycle/stream/Inbox.js"
+/** The requests of one connection, and their responses. */
+export * as Requests from "./lifecycle/stream/Requests.js"
+/** Server-sent events as a connection of a stream. */
+export * as SseSource from "./lifecycle/stream/SseSource.js"
+/** A WebSocket as a connection of a stream. */
+export * as WebSocketSource from "./lifecycle/stream/WebSocketSource.js"
 /** Numbers events, stores them, and only then shows them. */
 export * as EventLog from "./log/EventLog.js"
 /** One run as a stream. */

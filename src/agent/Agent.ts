@@ -20,7 +20,7 @@ import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { AgentEvent } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
-import type { ElicitationAnswer, ElicitationRequest } from "../domain/Elicitation.js"
+import type { ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../domain/Elicitation.js"
 import { type AgentError, AgentNotFound } from "../domain/Errors.js"
 import type { RunId, SessionId } from "../domain/Ids.js"
 
@@ -29,7 +29,8 @@ import type { RunId, SessionId } from "../domain/Ids.js"
  *
  * - `Said`: an event to record.
  * - `Asked`: a question. `reply` answers the agent, once; `None` means that nobody will answer (it was withdrawn), and the driver
- *   says so in the protocol's own way. `withdrawn` completes when the agent itself takes the question back.
+ *   says so in the protocol's own way. `elsewhere` completes when the question ends on the agent's side: it takes it back, or what the
+ *   question was for is done.
  * - `TurnEnded`: the turn that `prompt` opened for `run` is over. Everything that the turn said comes before it.
  *
  * @since 0.1.0
@@ -40,7 +41,7 @@ export type AgentSignal =
     readonly _tag: "Asked"
     readonly request: ElicitationRequest
     readonly reply: (answer: Option.Option<ElicitationAnswer>) => Effect.Effect<void>
-    readonly withdrawn: Effect.Effect<string>
+    readonly elsewhere: Effect.Effect<ElicitationOutcome>
   }
   | { readonly _tag: "TurnEnded"; readonly run: RunId; readonly result: TurnResult }
 

@@ -17,6 +17,7 @@ import { ExitCode } from "./CliError.js"
 import * as Agents from "./commands/Agents.js"
 import * as Answer from "./commands/Answer.js"
 import * as Attach from "./commands/Attach.js"
+import * as Decisions from "./commands/Decisions.js"
 import * as DemoAgent from "./commands/DemoAgent.js"
 import * as Run from "./commands/Run.js"
 import * as Serve from "./commands/Serve.js"
@@ -34,6 +35,7 @@ const root = Command.make("holdfast").pipe(
     Sessions.command,
     Attach.command,
     Answer.command,
+    Decisions.command,
     Steer.cancel,
     Steer.restart,
     Steer.close,

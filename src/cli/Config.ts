@@ -54,6 +54,24 @@ const Limits = Schema.Struct({
   eventStreams: optional(Positive)
 })
 
+/** All times in seconds. */
+const Questions = Schema.Struct({
+  /** After this time a question expires. */
+  deadline: optional(Positive),
+  /** A question that nobody is there to see is decided after this time, and how; left out: it waits. */
+  unattendedAfter: optional(Positive),
+  unattendedThen: optional(Schema.Literal("decline", "cancel").annotations(rule("decline or cancel")))
+})
+
+const Restarts = Schema.Struct({
+  /** How long after a restart a report that the agent looks dead starts no other. */
+  settle: optional(Positive),
+  /** More than `max` failed restarts within `within` stop those that nobody asked for, for `coolDown`. */
+  max: optional(Positive),
+  within: optional(Positive),
+  coolDown: optional(Positive)
+})
+
 /** @since 0.1.0 */
 export const Settings = Schema.Struct({
   /** Where the gateway listens. */
@@ -69,6 +87,8 @@ export const Settings = Schema.Struct({
   limits: optional(Limits),
   /** How many events of a session are kept, at least; all of them when it is left out. */
   retention: optional(Schema.Struct({ maxEvents: Positive })),
+  questions: optional(Questions),
+  restarts: optional(Restarts),
   /** Where the commands that need a running gateway find it. */
   url: optional(Address),
   /** The agent that is meant when none is named. */
@@ -118,6 +138,10 @@ const readers: ReadonlyArray<
   [["grace"], number],
   ...Object.keys(Limits.fields).map((limit) => [["limits", limit], number] as const),
   [["retention", "maxEvents"], number],
+  [["questions", "deadline"], number],
+  [["questions", "unattendedAfter"], number],
+  [["questions", "unattendedThen"], same],
+  ...Object.keys(Restarts.fields).map((key) => [["restarts", key], number] as const),
   [["url"], same],
   [["agent"], same]
 ]
@@ -216,7 +240,9 @@ export const load = (
         ...data,
         ...fromEnvironment,
         ...fromFlags,
-        limits: { ...settings.limits, ...fromEnvironment.limits, ...fromFlags.limits }
+        limits: { ...settings.limits, ...fromEnvironment.limits },
+        questions: { ...settings.questions, ...fromEnvironment.questions },
+        restarts: { ...settings.restarts, ...fromEnvironment.restarts }
       }
     }
   })

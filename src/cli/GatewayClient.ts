@@ -169,6 +169,9 @@ export const make = Effect.fnUntraced(function*({ token, url }: Address) {
         }),
         Effect.asVoid
       ),
+    decisions: (id: SessionId) =>
+      Effect.map(call(api.elicitations.decisions({ path: { id } })), ({ decisions }) => decisions),
+    revoke: (id: SessionId, subject: string) => call(api.elicitations.revoke({ path: { id }, urlParams: { subject } })),
     events
   } as const
 })

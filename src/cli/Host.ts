@@ -5,12 +5,13 @@
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { Agents } from "../agent/Agent.js"
 import * as ProcessLedger from "../agent/process/ProcessLedger.js"
+import type * as RestartCoalescer from "../lifecycle/RestartCoalescer.js"
 import * as DataFolder from "../log/DataFolder.js"
 import * as EventLog from "../log/EventLog.js"
 import * as Sessions from "../session/Sessions.js"
@@ -19,6 +20,8 @@ import { type CliError, unusable } from "./CliError.js"
 import type * as Config from "./Config.js"
 import * as LastResort from "./LastResort.js"
 import type { Program } from "./Program.js"
+
+const seconds = (count: number | undefined) => count === undefined ? undefined : Duration.seconds(count)
 
 const inMemory = Layer.merge(
   EventLog.layerMemory,
@@ -35,6 +38,19 @@ const inFolder = (folder: string, { retention }: Config.Settings) =>
       Layer.catchAll((error) => Layer.fail(unusable(error.message)))
     )
 
+const questions = ({ deadline, unattendedAfter, unattendedThen }: Config.Settings["questions"] = {}) => ({
+  deadline: seconds(deadline),
+  unattended: unattendedAfter === undefined
+    ? undefined
+    : { after: Duration.seconds(unattendedAfter), then: unattendedThen ?? "cancel" } as const
+})
+
+const restarts = ({ coolDown, max, settle, within }: Config.Settings["restarts"] = {}): RestartCoalescer.Policy => ({
+  settle: seconds(settle),
+  intensity: { max, within: seconds(within) },
+  coolDown: seconds(coolDown)
+})
+
 /**
  * Without a `data` folder everything is in memory, and gone at the end.
  *
@@ -50,6 +66,8 @@ export const layer = (loaded: Config.Loaded, options: {
     maxQueued: settings.limits?.queuedPrompts,
     maxPromptLength: settings.limits?.promptLength,
     maxPending: settings.limits?.pendingQuestions,
+    ...questions(settings.questions),
+    restarts: restarts(settings.restarts),
     cancelGrace: options.cancelGrace
   })
   // closed from the top: sessions end their agents, while the log is still there to tell and the ledger to forget

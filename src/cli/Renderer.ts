@@ -44,6 +44,9 @@ interface Tool {
 
 type Plan = (typeof PlanUpdated.Type)["entries"]
 
+const restarts = { requested: "someone asked", changed: "its settings changed", failed: "it failed" }
+const count = (requests = 1) => requests === 1 ? "" : ` (${requests} requests)`
+
 /** What is on the screen, as far as later text depends on it. @since 0.1.0 */
 export interface View {
   /** What the cursor's line holds: nothing, or a text of this kind that can be continued. */
@@ -172,12 +175,15 @@ const outcome = (view: View, outcome: RunOutcome, paint: Ansi.Palette): string =
   }
 }
 
+const answerers = { memory: ", as before", policy: ", as nobody was there", completion: ", as its page says" }
+
 const settled = (outcome: ElicitationOutcome): string => {
   switch (outcome._tag) {
     case "Answered": {
       const optionId = outcome.content?.["optionId"]
       const chosen = typeof optionId === "string" ? `: ${Ansi.oneLine(optionId)}` : ""
-      return `${{ accept: "accepted", decline: "declined", cancel: "cancelled" }[outcome.action]}${chosen}`
+      const by = outcome.by === undefined ? "" : answerers[outcome.by]
+      return `${{ accept: "accepted", decline: "declined", cancel: "cancelled" }[outcome.action]}${chosen}${by}`
     }
     case "Withdrawn":
       return `withdrawn: ${Ansi.oneLine(outcome.reason)}`
@@ -242,7 +248,7 @@ export const step = (style: Style) => {
         // the run that it takes along says why
         return view.running ? [view, ""] : line(view, paint.dim(`agent disconnected: ${Ansi.oneLine(event.reason)}`))
       case "AgentRestarting":
-        return line(view, paint.dim("restarting the agent"))
+        return line(view, paint.dim(`restarting the agent: ${restarts[event.cause]}${count(event.requests)}`))
       case "AgentRestarted":
         return line(view, paint.dim("the agent is back"))
       case "AgentRestartFailed":

@@ -11,10 +11,12 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { ContentBlock } from "../domain/Content.js"
+import { Decision } from "../domain/Decision.js"
 import { Elicitation, ElicitationAnswer } from "../domain/Elicitation.js"
 import * as Errors from "../domain/Errors.js"
 import { ElicitationId, RunId, SessionId } from "../domain/Ids.js"
 import { Session, SessionStatus } from "../domain/Session.js"
+import { RestartStorm } from "../lifecycle/RestartCoalescer.js"
 import { Refusal, RequestInvalid } from "./GatewayError.js"
 
 // ------------------------------------------------------------------------------------------------- errors
@@ -120,7 +122,7 @@ const sessions = HttpApiGroup.make("sessions").add(
       wait: withDefault(Schema.Boolean, false)
     }))
     .addSuccess(Session).addSuccess(HttpApiSchema.Accepted)
-    .addError(NotFound).addError(Closed).addError(AgentError).addError(LogError)
+    .addError(NotFound).addError(Closed).addError(AgentError).addError(withStatus(503, RestartStorm)).addError(LogError)
 ).add(
   HttpApiEndpoint.post("mode")`/v1/sessions/${id}/mode`.annotate(OpenApi.Summary, "Switch the agent's mode")
     .setPayload(input({ modeId: Schema.String }))
@@ -177,6 +179,17 @@ const elicitations = HttpApiGroup.make("elicitations").add(
     .addError(NotFound).addError(withStatus(404, Errors.ElicitationNotFound))
     .addError(withStatus(409, Errors.ElicitationAlreadySettled))
     .addError(withStatus(422, Errors.ElicitationAnswerInvalid)).addError(LogError)
+).add(
+  HttpApiEndpoint.get("decisions")`/v1/sessions/${id}/decisions`
+    .annotate(OpenApi.Summary, "What was decided for always, and answers further questions about the same")
+    .addSuccess(Schema.Struct({ decisions: Schema.Array(Decision) }))
+    .addError(NotFound).addError(LogError)
+).add(
+  HttpApiEndpoint.del("revoke")`/v1/sessions/${id}/decisions`
+    .annotate(OpenApi.Summary, "Take such a decision back: the next question about its subject is asked")
+    .setUrlParams(input({ subject: Schema.String }))
+    .addSuccess(HttpApiSchema.NoContent)
+    .addError(NotFound).addError(Closed).addError(withStatus(404, Errors.DecisionNotFound)).addError(LogError)
 )
 
 // `HttpApi.make` would answer a request that does not decode in platform's own shape; the contract has its own

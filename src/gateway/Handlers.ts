@@ -87,6 +87,7 @@ const events = (streams: EventStream.EventStreams) =>
           const cursor = { session: path.id, after: headers["last-event-id"] ?? urlParams.after }
           // an error can still be told; after the first byte the body can only end
           yield* Stream.runHead(sessions.history(cursor))
+          if (urlParams.follow === "true") yield* sessions.attend(path.id)
           const format = request.headers.accept?.includes(EventStream.contentType.ndjson) ? "ndjson" : "sse"
           const body = yield* streams.open(
             format,
@@ -109,6 +110,8 @@ const elicitations = HttpApiBuilder.group(
     const sessions = yield* Sessions
     return handlers
       .handle("pending", ({ path }) => Effect.map(sessions.elicitations(path.id), (elicitations) => ({ elicitations })))
+      .handle("decisions", ({ path }) => Effect.map(sessions.decisions(path.id), (decisions) => ({ decisions })))
+      .handle("revoke", ({ path, urlParams: { subject } }) => sessions.revoke(path.id, subject))
       .handle(
         "answer",
         ({ path: { elicitationId, id }, payload }) =>

@@ -1,14 +1,15 @@
 /**
  * Carries a question to a person and the answer back to the one who asked.
  *
- * A question has no slot that another could take: it is registered under its own id, lives as long as the Effect that asked, and
- * ends exactly once. Questions of any number of runs wait side by side.
+ * A question has no slot that another could take: it is registered under its own id, lives as long as the Effect that asked (`ask`) or
+ * the Scope that it was opened in (`open`), and ends exactly once. Questions of any number of runs wait side by side.
  *
  * ```ts
  * const outcome = yield* bridge.ask({
  *   sessionId,
  *   runId,
  *   request: { kind: "confirmation", message: "Deploy?" },
+ *   deadline: "10 minutes",
  *   announce: (elicitation) => record({ type: "ElicitationRequested", elicitation }),
  *   settled: (elicitation, outcome) => record({ type: "ElicitationSettled", elicitationId: elicitation.id, outcome })
  * })
@@ -16,50 +17,84 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Decision from "../domain/Decision.js"
 import type { AnswerIssue, ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../domain/Elicitation.js"
-import { checkForm, type Elicitation } from "../domain/Elicitation.js"
+import { type Elicitation, recordable } from "../domain/Elicitation.js"
+import { checkAnswer, checkRequest } from "../domain/ElicitationCheck.js"
 import {
   ElicitationAlreadySettled,
   ElicitationAnswerInvalid,
+  ElicitationInvalid,
   ElicitationNotFound,
-  LimitReached
+  type LimitReached
 } from "../domain/Errors.js"
 import { type ElicitationId, freshElicitationId, type RunId, type SessionId } from "../domain/Ids.js"
+import * as Memory from "./elicitation/Memory.js"
+import * as Register from "./elicitation/Register.js"
+import * as Sweep from "./elicitation/Sweep.js"
 
 /** @since 0.1.0 */
 export interface Question<E> {
   readonly sessionId: SessionId
   readonly runId?: RunId | undefined
   readonly request: ElicitationRequest
+  /** How long it may wait for an answer before it ends as `Expired` (EB9); the bridge's own when left out. */
+  readonly deadline?: Duration.DurationInput | undefined
+  /** The asker's own name for it, by which `complete` finds it. */
+  readonly externalId?: string | undefined
   /** Tells the world. It runs once the question can be answered (EB1), waits for no consumer (EB5), and if it fails nothing was asked. */
   readonly announce: (elicitation: Elicitation) => Effect.Effect<void, E>
-  /** Tells the world how it ended. It runs once after every announcement, on every path, uninterruptibly (EB4). */
+  /**
+   * Tells the world how it ended. It runs once after every announcement, on every path, uninterruptibly (EB4). It is given nothing that
+   * may not be recorded (EB11).
+   */
   readonly settled: (elicitation: Elicitation, outcome: ElicitationOutcome) => Effect.Effect<void, E>
   /** Completes, with the reason, when the asker takes the question back. */
   readonly withdrawn?: Effect.Effect<string> | undefined
+  /** As `withdrawn`, for every way in which a question can end on the asker's side: taken back, or done without this answer. */
+  readonly elsewhere?: Effect.Effect<ElicitationOutcome> | undefined
 }
 
-/** Which questions: those of a session, or of one run of it. @since 0.1.0 */
-export interface Filter {
-  readonly sessionId: SessionId
-  readonly runId?: RunId | undefined
+/** A question that waits for its answer, or has had it. @since 0.1.0 */
+export interface Opened<E> {
+  readonly elicitation: Elicitation
+  /** How it ended, once that has been told; for any number of waiters, also afterwards. It fails as `settled` does. */
+  readonly outcome: Effect.Effect<ElicitationOutcome, E>
 }
+
+/** Which questions: those of a session, of one run of it, or a single one. @since 0.1.0 */
+export type Filter = Register.Filter
 
 /** @since 0.1.0 */
 export class ElicitationBridge extends Context.Tag("holdfast/ElicitationBridge")<ElicitationBridge, {
   /**
-   * Waits for the end of the question. Interrupting it withdraws the question. Fails with `LimitReached` when the session has too
-   * many open questions (EB10).
+   * Waits for the end of the question. Interrupting it withdraws the question. Fails with `ElicitationInvalid` when it cannot be put to
+   * anyone, and with `LimitReached` when too many are open (EB10).
    */
-  readonly ask: <E>(question: Question<E>) => Effect.Effect<ElicitationOutcome, LimitReached | E>
+  readonly ask: <E>(
+    question: Question<E>
+  ) => Effect.Effect<ElicitationOutcome, ElicitationInvalid | LimitReached | E>
+  /**
+   * The same without waiting: a question that outlives the request which carried it. It is withdrawn when the Scope closes (EB4), and
+   * its end is told whether or not anybody waits for it.
+   */
+  readonly open: <E>(
+    question: Question<E>
+  ) => Effect.Effect<Opened<E>, ElicitationInvalid | LimitReached | E, Scope.Scope>
   /**
    * Answers a question. An answer that does not fit leaves the question open (EB7).
    */
@@ -68,171 +103,316 @@ export class ElicitationBridge extends Context.Tag("holdfast/ElicitationBridge")
     id: ElicitationId,
     answer: ElicitationAnswer
   ) => Effect.Effect<void, ElicitationNotFound | ElicitationAlreadySettled | ElicitationAnswerInvalid>
+  /**
+   * The page of a `url` question says that it is done: the question ends as accepted, `by` completion. Says whether such a question was
+   * open; if not (it never was, or has ended) nothing happens.
+   */
+  readonly complete: (sessionId: SessionId, externalId: string) => Effect.Effect<boolean>
   /** The open questions, oldest first (EB8). */
   readonly pending: (filter: Filter) => Effect.Effect<ReadonlyArray<Elicitation>>
+  /**
+   * The same now and after every change. A reader that lags gets only the latest, and holds nobody up (EB5). It ends with the bridge.
+   */
+  readonly changes: (filter: Filter) => Stream.Stream<ReadonlyArray<Elicitation>>
   /** Ends the open questions; each asker gets `Withdrawn` with the reason. */
   readonly withdraw: (filter: Filter, reason: string) => Effect.Effect<void>
+  /** Says that somebody who could answer is there for as long as the Scope is open: the unattended policy waits (EB9). */
+  readonly attend: (sessionId: SessionId) => Effect.Effect<void, never, Scope.Scope>
+  /** What was decided for always in a session, oldest first. */
+  readonly remembered: (sessionId: SessionId) => Effect.Effect<ReadonlyArray<Decision.Decision>>
+  /** Gives a session that wakes what its log tells of such decisions, oldest first. */
+  readonly remember: (sessionId: SessionId, decisions: Iterable<Decision.Decision>) => Effect.Effect<void>
+  /** Takes a decision back: the next permission about this is asked. Says whether there was one. */
+  readonly revoke: (sessionId: SessionId, subject: string) => Effect.Effect<boolean>
+  /** The same for all decisions of a session: it is gone. */
+  readonly forget: (sessionId: SessionId) => Effect.Effect<void>
 }>() {}
 
-interface Open {
-  readonly elicitation: Elicitation
-  readonly end: Deferred.Deferred<ElicitationOutcome>
+/**
+ * What happens to a question when nobody attends to its session: it waits, or is answered `after` a time, which counts from the
+ * later of the question and the last attendant's leaving (EB9).
+ *
+ * @since 0.1.0
+ */
+export type Unattended = "wait" | {
+  readonly after: Duration.DurationInput
+  readonly then: "decline" | "cancel"
 }
 
-interface Settled {
-  readonly sessionId: SessionId
-  readonly outcome: ElicitationOutcome
+/** @since 0.1.0 */
+export interface Options {
+  /** How many questions of one session may be open at once; 64 when left out. */
+  readonly maxPending?: number | undefined
+  /** How many of all sessions; 16,384 when left out. */
+  readonly maxPendingTotal?: number | undefined
+  /** How long a question may wait that does not say so itself; for ever when left out. */
+  readonly deadline?: Duration.DurationInput | undefined
+  /** "wait" when left out. */
+  readonly unattended?: Unattended | undefined
 }
 
-/** How many ended questions are remembered, so that a late answer hears how they ended (EB6). */
-const remembered = 1024
+/** How many sessions' decisions are remembered, and how many of each. */
+const memoryLimits = { sessions: 4096, subjects: 256 }
 
-const matches = (filter: Filter) => (open: Open): boolean =>
-  open.elicitation.sessionId === filter.sessionId &&
-  (filter.runId === undefined || open.elicitation.runId === filter.runId)
+/** The last moment that a date can tell. */
+const endOfTime = 8.64e15
 
 const withdrawn = (reason: string): ElicitationOutcome => ({ _tag: "Withdrawn", reason })
 
-/** The answer as it is recorded: defaults filled in, and nothing that was not asked for. */
-const check = (
-  request: ElicitationRequest,
-  answer: ElicitationAnswer
-): Either.Either<ElicitationAnswer, ReadonlyArray<AnswerIssue>> => {
-  if (answer.action !== "accept") return Either.right({ action: answer.action })
-  switch (request.kind) {
-    case "form":
-      return Either.map(checkForm(request.schema, answer.content ?? {}), (content) => ({ action: "accept", content }))
-    case "permission": {
-      const optionId = answer.content?.["optionId"]
-      const options = request.options.map((option) => option.optionId)
-      return typeof optionId === "string" && options.includes(optionId)
-        ? Either.right({ action: "accept", content: { optionId } })
-        : Either.left([{ path: ["optionId"], message: `Expected one of ${options.join(", ")}` }])
-    }
-    case "url":
-    case "confirmation":
-      return Either.right({ action: "accept" })
-  }
-}
+const completed: ElicitationOutcome = { _tag: "Answered", action: "accept", by: "completion" }
+
+const toText = (issues: ReadonlyArray<AnswerIssue>): string =>
+  issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")
+
+const toMillis = (duration: Duration.DurationInput | undefined): number =>
+  duration === undefined ? Infinity : Duration.toMillis(duration)
+
+const sameItems = <A>(a: ReadonlyArray<A>, b: ReadonlyArray<A>): boolean =>
+  a.length === b.length && a.every((item, index) => item === b[index])
 
 /**
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(options: {
-  /** How many questions of one session may be open at once; 64 when left out. */
-  readonly maxPending?: number | undefined
-} = {}): Effect.fn.Return<ElicitationBridge["Type"], never, Scope.Scope> {
-  const maxPending = options.maxPending ?? 64
-  const open = new Map<ElicitationId, Open>()
-  const ended = new Map<ElicitationId, Settled>()
+export const make = Effect.fnUntraced(function*(
+  options: Options = {}
+): Effect.fn.Return<ElicitationBridge["Type"], never, Scope.Scope> {
+  const { deadline, maxPending = 64, maxPendingTotal = 16_384, unattended = "wait" } = options
   let closed = false
+  const memory = Memory.make(memoryLimits)
+  const register = Register.make({
+    maxPending,
+    maxPendingTotal,
+    unattended: unattended === "wait"
+      ? { after: Infinity, outcome: { _tag: "Expired" } }
+      : {
+        after: toMillis(unattended.after),
+        outcome: { _tag: "Answered", action: unattended.then, by: "policy" }
+      },
+    onDue: (at) => sweep.ring(at)
+  })
+  const sweep = yield* Sweep.make((now) => register.sweep(now))
+  const { settle } = register
 
-  // EB2: taking it out of `open` is what decides the race; whoever finds it gone has lost
-  const settle = (question: Open, outcome: ElicitationOutcome): boolean => {
-    const { id, sensitive, sessionId } = question.elicitation
-    if (!open.delete(id)) return false
-    const kept: ElicitationOutcome = sensitive === true && outcome._tag === "Answered"
-      ? { _tag: "Answered", action: outcome.action } // EB11
-      : outcome
-    ended.set(id, { sessionId, outcome: kept })
-    for (const oldest of ended.keys()) {
-      if (ended.size <= remembered) break
-      ended.delete(oldest)
-    }
-    Deferred.unsafeDone(question.end, Exit.succeed(outcome))
-    return true
+  const settleAll = (questions: ReadonlyArray<Register.OpenQuestion>, reason: string) => {
+    for (const question of questions) settle(question, withdrawn(reason))
   }
 
-  const settleAll = (which: (question: Open) => boolean, reason: string) =>
-    Effect.sync(() => {
-      for (const question of [...open.values()].filter(which)) settle(question, withdrawn(reason))
-    })
-
-  yield* Effect.addFinalizer(() => {
-    closed = true
-    return settleAll(() => true, "Holdfast is shutting down")
-  })
-
-  const register = (elicitation: Elicitation) =>
+  // those who tell the end of a question that nobody waits for; they cannot be interrupted, but every question ends
+  const tellers = yield* Scope.make()
+  yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
-      const { sessionId } = elicitation
-      if ([...open.values()].filter(matches({ sessionId })).length >= maxPending) {
-        return Effect.fail(
-          new LimitReached({
-            what: "pendingElicitations",
-            limit: maxPending,
-            message: `session ${sessionId} has ${maxPending} open questions already; answer some first`
-          })
-        )
-      }
-      const question: Open = { elicitation, end: Deferred.unsafeMake(FiberId.none) }
-      open.set(elicitation.id, question)
-      if (closed) settle(question, withdrawn("Holdfast is shutting down"))
-      return Effect.succeed(question)
+      closed = true
+      settleAll(register.all(), "Holdfast is shutting down")
+      register.notifyAll()
+      return Scope.close(tellers, Exit.void)
     })
+  )
 
-  const ask = <E>(question: Question<E>): Effect.Effect<ElicitationOutcome, LimitReached | E> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        const { request, runId, sessionId } = question
-        const id = yield* freshElicitationId
-        const elicitation: Elicitation = { id, sessionId, ...(runId === undefined ? {} : { runId }), ...request }
-        const registered = yield* register(elicitation)
-        const end = Deferred.await(registered.end)
-        yield* Effect.tapErrorCause(question.announce(elicitation), () =>
-          Effect.sync(() => settle(registered, withdrawn("it could not be announced"))))
-        const takenBack = question.withdrawn?.pipe(
-          Effect.map((reason) =>
-            settle(registered, withdrawn(reason))
-          ),
-          Effect.zipRight(end)
-        )
-        const exit = yield* Effect.exit(restore(takenBack === undefined ? end : Effect.raceFirst(end, takenBack)))
-        // EB4: an answer may have come in the instant of the interruption; then that is how it ended
-        settle(registered, withdrawn("its asker is gone"))
-        const outcome = yield* end
-        yield* question.settled(elicitation, outcome)
-        return yield* Exit.isFailure(exit) ? Effect.failCause(exit.cause) : Effect.succeed(outcome)
-      })
+  // ------------------------------------------------------------------------------------------------- asking
+
+  /** Registers and announces a question, and goes on: from here it has exactly one end, which is told once. Uninterruptible. */
+  const begin = <E, A, R>(
+    question: Question<E>,
+    goOn: (open: Register.OpenQuestion) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, ElicitationInvalid | LimitReached | E, R> => {
+    const issues = checkRequest(question.request)
+    if (issues.length > 0) {
+      return Effect.fail(new ElicitationInvalid({ issues, message: `the question cannot be asked: ${toText(issues)}` }))
+    }
+    return Effect.flatMap(
+      Effect.zip(freshElicitationId, Clock.currentTimeMillis),
+      ([id, now]): Effect.Effect<A, LimitReached | E, R> => {
+        const expiresAt = now + toMillis(question.deadline ?? deadline)
+        const open: Register.OpenQuestion = {
+          id,
+          asked: question,
+          askedAt: now,
+          expiresAt: expiresAt <= endOfTime ? expiresAt : Infinity,
+          due: undefined,
+          outcome: undefined,
+          wake: undefined
+        }
+        // EB1: registered before announced; EB10: counting and registering are one step
+        const refused = register.add(open)
+        if (refused !== undefined) return Effect.fail(refused)
+        if (closed) settle(open, withdrawn("Holdfast is shutting down"))
+        const announced = Effect.matchCauseEffect(question.announce(Register.toElicitation(open)), {
+          onFailure: (cause) => {
+            settle(open, withdrawn("it could not be announced"))
+            return Effect.failCause(cause)
+          },
+          onSuccess: () => {
+            Option.map(
+              memory.answerTo(question.sessionId, question.request),
+              (optionId) => settle(open, { _tag: "Answered", action: "accept", content: { optionId }, by: "memory" })
+            )
+            return goOn(open)
+          }
+        })
+        return open.due === undefined ? announced : Effect.zipRight(sweep.start, announced)
+      }
     )
+  }
+
+  /** Runs `wait`, and meanwhile looks out for an end on the asker's side. */
+  const whileWatched = <E, A>(
+    question: Question<E>,
+    open: Register.OpenQuestion,
+    wait: Effect.Effect<A>
+  ): Effect.Effect<A> => {
+    const elsewhere = question.elsewhere ??
+      (question.withdrawn === undefined ? undefined : Effect.map(question.withdrawn, withdrawn))
+    if (elsewhere === undefined) return wait
+    // no race: its loser could be alive a moment after the question's end was told
+    return Effect.acquireUseRelease(
+      elsewhere.pipe(
+        Effect.exit,
+        Effect.map((exit) => settle(open, Exit.getOrElse(exit, () => gone))),
+        Effect.interruptible,
+        Effect.fork
+      ),
+      () => wait,
+      Fiber.interrupt
+    )
+  }
+
+  const tell = <E>(question: Question<E>, open: Register.OpenQuestion, outcome: ElicitationOutcome) =>
+    Effect.as(question.settled(Register.toElicitation(open), recordable(question.request, outcome)), outcome)
+
+  const gone = withdrawn("its asker is gone")
+
+  const wait = <E>(question: Question<E>, open: Register.OpenQuestion, isInterruptible: boolean) => {
+    const end = Register.ended(open)
+    return Effect.matchCauseEffect(whileWatched(question, open, isInterruptible ? Effect.interruptible(end) : end), {
+      onSuccess: (outcome) => tell(question, open, outcome),
+      onFailure: (cause) => {
+        settle(open, gone)
+        // EB4: an answer may have come in the instant of the interruption; then that is how it ended
+        return Effect.zipRight(tell(question, open, open.outcome ?? gone), Effect.failCause(cause))
+      }
+    })
+  }
+
+  // `uninterruptibleMask`, written so that it keeps little while it waits: ten thousand may (EB10)
+  const ask = <E>(
+    question: Question<E>
+  ): Effect.Effect<ElicitationOutcome, ElicitationInvalid | LimitReached | E> =>
+    Effect.checkInterruptible((isInterruptible) =>
+      Effect.uninterruptible(
+        Effect.suspend(() => begin(question, (open) => wait(question, open, isInterruptible)))
+      )
+    )
+
+  // it does not end with a fiber, so a fiber of its own tells its end; `ask` has one already, and ten thousand of them wait (EB10)
+  const open = <E>(
+    question: Question<E>
+  ): Effect.Effect<Opened<E>, ElicitationInvalid | LimitReached | E, Scope.Scope> =>
+    Effect.uninterruptible(Effect.flatMap(Effect.scope, (scope) =>
+      begin(question, (open) =>
+        Effect.gen(function*() {
+          const told = Deferred.unsafeMake<ElicitationOutcome, E>(FiberId.none)
+          const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+          yield* whileWatched(question, open, Register.ended(open)).pipe(
+            Effect.flatMap((outcome) => tell(question, open, outcome)),
+            Effect.intoDeferred(told),
+            // the scope forgets it
+            Effect.zipRight(Scope.close(own, Exit.void)),
+            Effect.forkIn(tellers)
+          )
+          yield* Scope.addFinalizer(
+            own,
+            Effect.suspend(() => {
+              settle(open, gone) // EB4
+              return Effect.exit(Deferred.await(told))
+            })
+          )
+          return { elicitation: Register.toElicitation(open), outcome: Deferred.await(told) }
+        }))))
+
+  // ---------------------------------------------------------------------------------------------- answering
 
   const answer: ElicitationBridge["Type"]["answer"] = (sessionId, id, answer) =>
     Effect.suspend(
       (): Effect.Effect<void, ElicitationNotFound | ElicitationAlreadySettled | ElicitationAnswerInvalid> => {
-        const question = open.get(id)
-        if (question?.elicitation.sessionId === sessionId) {
-          return Either.match(check(question.elicitation, answer), {
+        // EB2: found, checked and settled in one step
+        const question = register.find(sessionId, id)
+        if (question !== undefined) {
+          const { request } = question.asked
+          return Either.match(checkAnswer(request, answer), {
             onLeft: (issues) =>
               Effect.fail(
                 new ElicitationAnswerInvalid({
                   elicitationId: id,
                   issues,
-                  message: `the answer does not fit the question: ${
-                    issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")
-                  }`
+                  message: `the answer does not fit the question: ${toText(issues)}`
                 })
               ),
             onRight: (checked) => {
-              settle(question, { _tag: "Answered", ...checked })
+              const outcome: ElicitationOutcome = { _tag: "Answered", ...checked }
+              settle(question, outcome)
+              Option.map(Decision.of(request, outcome), (decision) => memory.add(sessionId, decision))
               return Effect.void
             }
           })
         }
-        const known = ended.get(id)
-        return known?.sessionId === sessionId
-          ? Effect.fail(alreadySettled(id, known.outcome))
+        const outcome = register.outcomeOf(sessionId, id)
+        return outcome !== undefined
+          ? Effect.fail(alreadySettled(id, outcome))
           : Effect.fail(
             new ElicitationNotFound({ elicitationId: id, message: `session ${sessionId} has no question ${id}` })
           )
       }
     )
 
+  const changes = (filter: Filter): Stream.Stream<ReadonlyArray<Elicitation>> =>
+    Stream.unwrapScoped(Effect.map(
+      Effect.acquireRelease(
+        Effect.sync(() => register.listen(filter.sessionId)),
+        (listener) => Effect.sync(listener.end)
+      ),
+      ({ changed }) => {
+        let told: ReadonlyArray<Register.OpenQuestion> | undefined
+        const next: Effect.Effect<ReadonlyArray<Elicitation>, Option.Option<never>> = Effect.suspend(() => {
+          const now = register.list(filter)
+          if (told !== undefined && sameItems(told, now)) {
+            return closed ? Effect.fail(Option.none()) : Effect.zipRight(changed, next)
+          }
+          told = now
+          return Effect.succeed(now.map(Register.toElicitation))
+        })
+        return Stream.repeatEffectOption(next)
+      }
+    ))
+
   return ElicitationBridge.of({
     ask,
+    open,
     answer,
-    pending: (filter) =>
-      Effect.sync(() => [...open.values()].filter(matches(filter)).map((question) => question.elicitation)),
-    withdraw: (filter, reason) => settleAll(matches(filter), reason)
+    complete: (sessionId, externalId) =>
+      Effect.sync(() =>
+        register.list({ sessionId })
+          .filter((question) => question.asked.externalId === externalId && question.asked.request.kind === "url")
+          .reduce((any, question) => settle(question, completed) || any, false)
+      ),
+    pending: (filter) => Effect.sync(() => register.list(filter).map(Register.toElicitation)),
+    changes,
+    withdraw: (filter, reason) => Effect.sync(() => settleAll(register.list(filter), reason)),
+    attend: (sessionId) =>
+      Effect.acquireRelease(
+        Effect.sync(() => register.arrive(sessionId)),
+        () =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            register.leave(sessionId, now)
+            return register.nextDue() === undefined ? Effect.void : sweep.start
+          })
+      ),
+    remembered: (sessionId) => Effect.sync(() => memory.of(sessionId)),
+    remember: (sessionId, decisions) =>
+      Effect.sync(() => {
+        for (const decision of decisions) memory.add(sessionId, decision)
+      }),
+    revoke: (sessionId, subject) => Effect.sync(() => memory.remove(sessionId, subject)),
+    forget: (sessionId) => Effect.sync(() => memory.forget(sessionId))
   })
 })
 

@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { AgentSignal } from "../agent/Agent.js"
 import type { SessionEvent } from "../domain/AgentEvent.js"
+import * as Decision from "../domain/Decision.js"
 import type { Elicitation, ElicitationAnswer, ElicitationOutcome } from "../domain/Elicitation.js"
 import type { RunId, SessionId } from "../domain/Ids.js"
 import type { ElicitationBridge } from "../lifecycle/ElicitationBridge.js"
@@ -18,15 +19,14 @@ import type { Recorder } from "./Recorder.js"
 const settledEvent = (elicitation: Elicitation, outcome: ElicitationOutcome): SessionEvent => ({
   type: "ElicitationSettled",
   elicitationId: elicitation.id,
-  outcome: elicitation.sensitive === true && outcome._tag === "Answered"
-    ? { _tag: outcome._tag, action: outcome.action } // EB11
-    : outcome
+  outcome,
+  ...Option.match(Decision.of(elicitation, outcome), { onNone: () => ({}), onSome: (decision) => ({ decision }) })
 })
 
 const toAnswer = (outcome: ElicitationOutcome): Option.Option<ElicitationAnswer> => {
   if (outcome._tag !== "Answered") return Option.none()
-  const { _tag, ...answer } = outcome
-  return Option.some(answer)
+  const { action, content } = outcome
+  return Option.some(content === undefined ? { action } : { action, content })
 }
 
 /**
@@ -51,7 +51,7 @@ export const ask = Effect.fnUntraced(function*(
     sessionId,
     runId,
     request: signal.request,
-    withdrawn: signal.withdrawn,
+    elsewhere: signal.elsewhere,
     announce: (elicitation) =>
       Effect.zipRight(
         recorder.say(() => [{ event: { type: "ElicitationRequested", elicitation }, runId }]),
@@ -60,11 +60,12 @@ export const ask = Effect.fnUntraced(function*(
     settled: (elicitation, outcome) => recorder.end({ event: settledEvent(elicitation, outcome), runId })
   }).pipe(
     Effect.map(toAnswer),
-    Effect.catchTag("LimitReached", (error) =>
+    Effect.catchAll((error) =>
       Effect.as(
         recorder.say(() => [{ event: { type: "Warning", message: error.message }, runId }]),
         Option.none()
-      )),
+      )
+    ),
     Effect.onExit((exit) => signal.reply(Exit.isSuccess(exit) ? exit.value : Option.none())),
     Effect.ensuring(Deferred.succeed(announced, void 0)),
     Effect.forkIn(scope)

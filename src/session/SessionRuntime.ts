@@ -3,13 +3,12 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import type * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
-import type * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -17,10 +16,12 @@ import type { AgentConnection, Agents, AgentSignal } from "../agent/Agent.js"
 import type { AgentEvent, RunOutcome, SessionEvent } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
 import type { LogError } from "../domain/Errors.js"
-import { LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
+import { DecisionNotFound, LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
 import { freshRunId, type RunId } from "../domain/Ids.js"
 import type { Draft, SessionState } from "../domain/Session.js"
 import type { ElicitationBridge } from "../lifecycle/ElicitationBridge.js"
+import type { Cause, Covered, RestartStorm } from "../lifecycle/RestartCoalescer.js"
+import type { StreamManager } from "../lifecycle/StreamManager.js"
 import type { EventLog } from "../log/EventLog.js"
 import * as AgentLink from "./AgentLink.js"
 import * as History from "./History.js"
@@ -55,9 +56,14 @@ export interface SessionRuntime {
   >
   /** Cancels the run that is named, be it open or queued; without a name the open one and all that are queued. */
   readonly cancel: (run?: RunId) => Effect.Effect<void>
+  /** Returns when the restart is accepted; the Effect that it returns waits for the one that covers it. */
   readonly restart: (
-    cause: Restarts.Cause
-  ) => Effect.Effect<Effect.Effect<void, AgentLink.LinkError | SessionClosed | LogError>, SessionClosed>
+    cause: Cause
+  ) => Effect.Effect<Effect.Effect<void, Restarts.RestartError | SessionClosed>, SessionClosed | RestartStorm>
+  /** Carries out what was asked for. `restarts` sees to it that no two run at once. */
+  readonly restartCycle: (covered: Covered) => Effect.Effect<void, Restarts.RestartError>
+  /** Takes back what was decided for always about the subject. */
+  readonly revoke: (subject: string) => Effect.Effect<void, DecisionNotFound | LogError>
   readonly connection: Effect.Effect<AgentConnection, AgentLink.LinkError>
   /** Takes no more commands; the open run will end as told when the scope closes. */
   readonly retire: (outcome: RunOutcome) => Effect.Effect<void>
@@ -90,17 +96,22 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly agents: Agents["Type"]
   readonly log: EventLog["Type"]
   readonly bridge: ElicitationBridge["Type"]
+  readonly restarts: Restarts.Restarts
+  readonly streams: StreamManager["Type"]
   readonly limits: Limits
   /** What the log has open of an earlier life of the session. */
   readonly owed: ReadonlyArray<Draft>
-  readonly fiberRefs: FiberRefs.FiberRefs
 }) {
-  const { bridge, limits, log, session } = options
+  const { bridge, limits, log, restarts, session, streams } = options
   const sessionId = session.id
   const scope = yield* Effect.scope
+  // closing goes the other way: restarts, then the agent, then what its end has not ended yet (RS2)
+  const turns = yield* Scope.fork(scope, ExecutionStrategy.sequential)
   // commands and the ends of turns, one at a time; never held while an agent is waited for
   const lock = yield* Effect.makeSemaphore(1)
   const recorder = yield* Recorder.make(log, sessionId, options.owed)
+  yield* bridge.remember(sessionId, session.decisions)
+  yield* Effect.addFinalizer(() => bridge.forget(sessionId))
   const ownerOf = Ownership.make()
   let queue: ReadonlyArray<Run.Run> = []
   let current: Run.Run | undefined
@@ -186,7 +197,8 @@ export const make = Effect.fnUntraced(function*(options: {
     })
 
   const link: AgentLink.AgentLink = yield* AgentLink.make({
-    fiberRefs: options.fiberRefs,
+    streams,
+    key: sessionId,
     dial: Effect.gen(function*() {
       const agent = yield* options.agents.get(session.agent)
       const { agentSessionId } = yield* Effect.orDie(log.state(sessionId))
@@ -194,24 +206,32 @@ export const make = Effect.fnUntraced(function*(options: {
     }),
     connected,
     handle,
-    disconnected: (reason, error) =>
-      Effect.zipRight(
-        recorder.end({
+    disconnected: ({ error, lost, reason }) =>
+      Effect.gen(function*() {
+        yield* recorder.end({
           event: {
             type: "AgentDisconnected",
             reason,
             ...(Option.isNone(error) ? {} : { error: Run.info(error.value) })
           }
-        }),
-        // AG2: a turn does not outlive the agent that was to end it
-        Effect.suspend(() => {
-          const run = speaking()
-          return run === undefined
-            ? Effect.void
-            : Deferred.succeed(run.done, Run.failed(Option.getOrElse(error, () => AgentLink.gone(reason))))
         })
-      )
+        // AG2: a turn does not outlive the agent that was to end it
+        const run = speaking()
+        if (run !== undefined) {
+          yield* Deferred.succeed(run.done, Run.failed(Option.getOrElse(error, () => AgentLink.gone(reason))))
+        }
+        if (lost && retired === undefined) yield* bringBack
+      })
   })
+
+  /** An agent that was up and died is started again, unless it was only just started: then the next prompt does it (RC9). */
+  const bringBack = restarts.submit(sessionId, "failed").pipe(
+    Effect.catchTags({
+      RestartStorm: ({ _tag, message }) =>
+        recorder.end({ event: { type: "AgentRestartFailed", error: { _tag, message } } }),
+      RestartCoalescerClosed: () => Effect.void
+    })
+  )
 
   // ------------------------------------------------------------------------------------------- the turns
 
@@ -263,7 +283,7 @@ export const make = Effect.fnUntraced(function*(options: {
           close: closeTurn(run),
           interrupted: () => retired ?? { _tag: "Lost", reason: "Holdfast was shut down" }
         }),
-        scope
+        turns
       )
       return seq
     }))
@@ -339,6 +359,10 @@ export const make = Effect.fnUntraced(function*(options: {
 
   // --------------------------------------------------------------------------------------------- restart
 
+  /** The connection that someone reported dead. */
+  let suspect: AgentConnection | undefined
+  let bringingBack = false
+
   const renew = Effect.gen(function*() {
     const run = yield* lock.withPermits(1)(Effect.sync(() => {
       if (current !== undefined) current.cancelled = true
@@ -352,18 +376,48 @@ export const make = Effect.fnUntraced(function*(options: {
     yield* link.get
   })
 
-  const requestRestart = yield* Restarts.make(recorder, renew)
+  const restartCycle = (covered: Covered): Effect.Effect<void, Restarts.RestartError> =>
+    Effect.flatMap(link.current, (there) => {
+      const dead = suspect
+      suspect = undefined
+      if (covered.causes[0] !== "failed") return Restarts.record(covered, recorder, renew)
+      if (Option.isNone(there)) {
+        bringingBack = true
+        return Effect.ensuring(
+          Restarts.record(covered, recorder, Effect.asVoid(link.get)),
+          Effect.sync(() => {
+            bringingBack = false
+          })
+        )
+      }
+      // whoever looked dead, this one came up in the meantime
+      return there.value === dead ? Restarts.record(covered, recorder, renew) : Effect.void
+    })
+
+  const unfinished = () => Effect.fail(closed())
 
   const restart: SessionRuntime["restart"] = (cause) =>
-    Effect.map(
-      lock.withPermits(1)(Effect.suspend(() => retired !== undefined ? Effect.fail(closed()) : requestRestart(cause))),
-      (ticket) =>
-        Effect.flatMap(
-          Effect.exit(Deferred.await(ticket)),
-          (exit): Effect.Effect<void, AgentLink.LinkError | SessionClosed | LogError> =>
-            Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause) ? Effect.fail(closed()) : exit
-        )
-    )
+    lock.withPermits(1)(Effect.suspend(() => {
+      if (retired !== undefined) return Effect.fail(closed())
+      const looksDead = Effect.map(link.current, (there) => {
+        suspect = Option.getOrUndefined(there)
+      })
+      // a person does not wait for an agent that does not come up by itself
+      const hurry = Effect.suspend(() => {
+        if (!bringingBack) return Effect.void
+        // a run that waits for that agent is cancelled by the restart, not failed by its dial
+        if (current !== undefined) current.cancelled = true
+        return forkInterruptible(link.drop("someone asked for a restart"), turns)
+      })
+      return (cause === "failed" ? looksDead : Effect.void).pipe(
+        Effect.zipRight(Effect.catchTag(restarts.submit(sessionId, cause), "RestartCoalescerClosed", unfinished)),
+        Effect.tap(() => cause === "requested" ? hurry : Effect.void)
+      )
+    })).pipe(Effect.map((ticket) =>
+      Effect.catchTags(ticket.await, { RestartCancelled: unfinished, RestartCoalescerClosed: unfinished })
+    ))
+
+  yield* Effect.addFinalizer(() => restarts.forget(sessionId))
 
   const runtime: SessionRuntime = {
     start: Effect.asVoid(link.get),
@@ -374,6 +428,15 @@ export const make = Effect.fnUntraced(function*(options: {
         Effect.suspend(() => id === undefined || current?.id === id ? cancelCurrent : Effect.void)
       )),
     restart,
+    restartCycle,
+    revoke: (subject) =>
+      Effect.uninterruptible(Effect.gen(function*() {
+        if (!(yield* bridge.revoke(sessionId, subject))) {
+          const message = `session ${sessionId} has decided nothing about ${JSON.stringify(subject)}`
+          return yield* Effect.fail(new DecisionNotFound({ subject, message }))
+        }
+        yield* recorder.begin({ event: { type: "DecisionRevoked", subject } })
+      })),
     connection: link.get,
     retire: (outcome) =>
       lock.withPermits(1)(Effect.suspend(() => {

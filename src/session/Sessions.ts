@@ -26,11 +26,13 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Agents } from "../agent/Agent.js"
 import type { RunOutcome } from "../domain/AgentEvent.js"
+import type { Decision } from "../domain/Decision.js"
 import type { Elicitation, ElicitationAnswer } from "../domain/Elicitation.js"
 import type {
   AgentError,
   AgentNotFound,
   CursorExpired,
+  DecisionNotFound,
   ElicitationAlreadySettled,
   ElicitationAnswerInvalid,
   ElicitationNotFound,
@@ -49,9 +51,12 @@ import {
   toSession
 } from "../domain/Session.js"
 import * as ElicitationBridge from "../lifecycle/ElicitationBridge.js"
+import * as RestartCoalescer from "../lifecycle/RestartCoalescer.js"
+import * as StreamManager from "../lifecycle/StreamManager.js"
 import { type Cursor, EventLog, type LogEntry } from "../log/EventLog.js"
 import * as Detach from "./Detach.js"
 import * as History from "./History.js"
+import type { Restarts } from "./Restarts.js"
 import * as SessionRuntime from "./SessionRuntime.js"
 
 export type {
@@ -85,14 +90,15 @@ export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
   readonly cancel: (id: SessionId, run?: RunId) => Effect.Effect<void, SessionNotFound | SessionClosed | LogError>
   /**
    * Ends the agent and starts it again; an open turn is cancelled. It returns when the request is accepted; the Effect that it returns
-   * waits for the restart that covers it.
+   * waits for the restart that covers it. `failed` tells that the agent looks dead: one that starts, or has only just started, is left
+   * alone (RC9). Fails with `RestartStorm` when too many restarts have failed and no person asks (`requested`).
    */
   readonly restart: (
     id: SessionId,
-    cause: "requested" | "changed" | "failed"
+    cause: RestartCoalescer.Cause
   ) => Effect.Effect<
     Effect.Effect<Session, AgentNotFound | AgentError | SessionClosed | LogError>,
-    SessionNotFound | SessionClosed | LogError
+    SessionNotFound | SessionClosed | RestartCoalescer.RestartStorm | LogError
   >
   readonly setMode: (
     id: SessionId,
@@ -105,6 +111,15 @@ export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
   ) => Effect.Effect<void, SessionNotFound | SessionClosed | AgentNotFound | AgentError | LogError>
   /** The questions that wait for an answer. */
   readonly elicitations: (id: SessionId) => Effect.Effect<ReadonlyArray<Elicitation>, SessionNotFound | LogError>
+  /** Says that somebody who could answer questions is there for as long as the Scope is open (EB9). */
+  readonly attend: (id: SessionId) => Effect.Effect<void, never, Scope.Scope>
+  /** What was decided for every further question about the same, oldest first. */
+  readonly decisions: (id: SessionId) => Effect.Effect<ReadonlyArray<Decision>, SessionNotFound | LogError>
+  /** Takes such a decision back: the next question about it is asked. */
+  readonly revoke: (
+    id: SessionId,
+    subject: string
+  ) => Effect.Effect<void, SessionNotFound | SessionClosed | DecisionNotFound | LogError>
   readonly answer: (
     id: SessionId,
     elicitation: ElicitationId,
@@ -131,6 +146,8 @@ export interface Options {
   readonly maxPromptLength?: number | undefined
   /** How long an agent may take to end a cancelled turn before it is ended itself; 10 seconds when left out. */
   readonly cancelGrace?: Duration.DurationInput | undefined
+  /** How the restarts of an agent are paced; `RestartCoalescer.Policy` has the defaults. */
+  readonly restarts?: RestartCoalescer.Policy | undefined
 }
 
 /** A session in memory. It is `closing` from the moment at which it takes no more commands. */
@@ -159,6 +176,12 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const live = new Map<SessionId, Live>()
   // looking a session up and waking it is one step
   const waking = yield* Effect.makeSemaphore(1)
+
+  const streams = yield* StreamManager.make
+  const restarts: Restarts = yield* RestartCoalescer.make({
+    cycle: (id: SessionId, covered) => Effect.suspend(() => live.get(id)?.runtime.restartCycle(covered) ?? Effect.void),
+    policy: options.restarts
+  })
 
   // when it is closed, no session can be woken any more: what lives in it is gone at once
   const scope = yield* Scope.make()
@@ -207,7 +230,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
       // in a fiber of its own: what a session keeps for its end would keep the context of the request that opened it
       const making = yield* Scope.extend(
-        SessionRuntime.make({ session, agents, log, bridge, limits, owed, fiberRefs }),
+        SessionRuntime.make({ session, agents, log, bridge, restarts, streams, limits, owed }),
         own
       ).pipe(
         (make) => Effect.zipRight(Detach.to(fiberRefs), make),
@@ -235,7 +258,11 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       return (yield* again(session)).runtime
     }))
 
-  const get = (id: SessionId) => Effect.map(log.state(id), toSession)
+  const get = (id: SessionId) =>
+    Effect.zipWith(log.state(id), bridge.pending({ sessionId: id }), (state, elicitations) => ({
+      ...toSession(state),
+      elicitations
+    }))
 
   const folder = (cwd: string | undefined) =>
     Effect.suspend(() => {
@@ -336,6 +363,9 @@ export const make = Effect.fnUntraced(function*(options: Options) {
               Option.isNone(outcome) ? error : ElicitationBridge.alreadySettled(elicitation, outcome.value)
             )))
       ),
+    attend: bridge.attend,
+    decisions: (id) => Effect.map(log.state(id), ({ decisions }) => decisions),
+    revoke: (id, subject) => Effect.flatMap(runtimeOf(id), (runtime) => runtime.revoke(subject)),
     close,
     events: log.tail,
     history: log.read
@@ -344,7 +374,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
 
 /** @since 0.1.0 */
 export const layerWith = (
-  options: Options & { readonly maxPending?: number | undefined }
+  options: Options & ElicitationBridge.Options
 ): Layer.Layer<Sessions, never, EventLog | Agents | FileSystem.FileSystem | Path.Path> =>
   Layer.scoped(Sessions, make(options)).pipe(Layer.provide(ElicitationBridge.layerWith(options)))
 

@@ -62,10 +62,29 @@ describe("Config", () => {
         host: "a",
         port: 3,
         limits: { sessions: 5, bodyBytes: 2 },
+        questions: {},
+        restarts: {},
         allowedHosts: ["x.example", "y.example"]
       })
       expect((yield* settings({ file, env })).port).toBe(2)
       expect((yield* settings({ file })).port).toBe(1)
+    }))
+
+  it.effect("how questions and restarts are paced can be set by variables, too", () =>
+    Effect.gen(function*() {
+      const file = "questions: { deadline: 60 }\nrestarts: { max: 2 }"
+      const env = {
+        HOLDFAST_QUESTIONS_UNATTENDED_AFTER: "30",
+        HOLDFAST_QUESTIONS_UNATTENDED_THEN: "decline",
+        HOLDFAST_RESTARTS_COOL_DOWN: "5"
+      }
+      expect(yield* settings({ file, env })).toMatchObject({
+        questions: { deadline: 60, unattendedAfter: 30, unattendedThen: "decline" },
+        restarts: { max: 2, coolDown: 5 }
+      })
+      expect(yield* faults(settings({ env: { HOLDFAST_QUESTIONS_UNATTENDED_THEN: "maybe" } }))).toStrictEqual([
+        "HOLDFAST_QUESTIONS_UNATTENDED_THEN: must be decline or cancel, not \"maybe\""
+      ])
     }))
 
   it.effect("a path in the file is relative to the file", () =>
@@ -80,7 +99,7 @@ describe("Config", () => {
 
   it.effect("an empty variable is none, and an empty file is no fault", () =>
     Effect.gen(function*() {
-      expect(yield* settings({ env: { HOLDFAST_PORT: "" } })).toEqual({ limits: {} })
+      expect(yield* settings({ env: { HOLDFAST_PORT: "" } })).toEqual({ limits: {}, questions: {}, restarts: {} })
     }))
 
   it.effect("JSON is read as well", () =>

@@ -4,12 +4,15 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as Agent from "../../src/agent/Agent.js"
 import * as Gateway from "../../src/gateway/Gateway.js"
 import * as EventLog from "../../src/log/EventLog.js"
 import * as Sessions from "../../src/session/Sessions.js"
 import * as ScriptedAgent from "../../src/testing/ScriptedAgent.js"
 import { connect, get, parseSse, request, until } from "./fixture.js"
+
+leakFreeFile()
 
 /** The gateway over the real sessions, an agent that asks before it acts, and a log in memory. */
 const start = Effect.gen(function*() {

@@ -7,9 +7,12 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as EventStream from "../../src/gateway/EventStream.js"
 import type { LogEntry } from "../../src/log/EventLog.js"
 import { entry, memoryLog, parseSse, session } from "./fixture.js"
+
+leakFreeFile()
 
 const entries = (count: number, text?: string) => Chunk.makeBy(count, (n) => entry(n + 1, text))
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes)

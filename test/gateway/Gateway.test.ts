@@ -6,7 +6,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import { connect, get, id, memoryLog, request, session, start, until } from "./fixture.js"
+
+leakFreeFile()
 
 const path = `/v1/sessions/${id}`
 const slowBody =
@@ -67,7 +70,8 @@ describe("start", () => {
           "/v1/sessions/{id}/cancel post",
           "/v1/sessions/{id}/events get",
           "/v1/sessions/{id}/elicitations get",
-          "/v1/sessions/{id}/elicitations/{elicitationId} post"
+          "/v1/sessions/{id}/elicitations/{elicitationId} post",
+          "/v1/sessions/{id}/decisions delete get"
         ])
       expect(Object.keys(paths["/v1/sessions/{id}/events"]?.get?.responses ?? {})).toEqual(
         expect.arrayContaining(["200", "400", "401", "404", "410", "429", "503"])

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import type { Gateway } from "../../src/gateway/Gateway.js"
 import { connect, get, request, session, start, until } from "./fixture.js"
+
+leakFreeFile()
 
 const head = (gateway: Gateway["Type"], headers: Record<string, string>, path = "/v1/agents") =>
   Effect.map(request(gateway, "GET", path, { headers }), ({ body, status }) => [status, body._tag] as const)

@@ -1,15 +1,20 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import type { Elicitation } from "../../src/domain/Elicitation.js"
 import * as Errors from "../../src/domain/Errors.js"
 import { ElicitationId, RunId, SessionId } from "../../src/domain/Ids.js"
 import type { Gateway } from "../../src/gateway/Gateway.js"
+import { RestartStorm } from "../../src/lifecycle/RestartCoalescer.js"
 import type { Sessions } from "../../src/session/Sessions.js"
 import { connect, get, id, memoryLog, parseSse, request, session, start, until } from "./fixture.js"
+
+leakFreeFile()
 
 const path = `/v1/sessions/${id}`
 const eid = ElicitationId.make("eli_1")
@@ -167,6 +172,51 @@ describe("routes", () => {
       })
       expect(answers).toEqual([[id, eid, json]])
     }))
+
+  it.scopedLive("what was decided for always is listed and taken back", () =>
+    Effect.gen(function*() {
+      const decision = { subject: "edit: write a & b", kind: "allow_always", optionId: "always" } as const
+      const revoked: Array<unknown> = []
+      const gateway = yield* start({
+        decisions: () => Effect.succeed([decision]),
+        revoke: (...call) => Effect.sync(() => void revoked.push(call))
+      })
+      expect((yield* request(gateway, "GET", `${path}/decisions`)).body).toEqual({ decisions: [decision] })
+      const one = `${path}/decisions?subject=${encodeURIComponent(decision.subject)}`
+      expect((yield* request(gateway, "DELETE", one)).status).toBe(204)
+      expect((yield* request(gateway, "DELETE", `${path}/decisions`)).status).toBe(400)
+      expect(revoked).toEqual([[id, decision.subject]])
+    }))
+
+  it.scopedLive("EB9 whoever follows the events is there, until it leaves", () =>
+    Effect.gen(function*() {
+      let there = 0
+      const came = yield* Deferred.make<void>()
+      const left = yield* Deferred.make<void>()
+      const gateway = yield* start({
+        history: () => Stream.empty,
+        events: () => Stream.never,
+        attend: () =>
+          Effect.acquireRelease(
+            Effect.suspend(() => {
+              there++
+              return Deferred.succeed(came, void 0)
+            }),
+            () =>
+              Effect.suspend(() => {
+                there--
+                return Deferred.succeed(left, void 0)
+              })
+          )
+      })
+      const viewer = yield* Effect.fork(request(gateway, "GET", `${path}/events`))
+      yield* Deferred.await(came)
+      yield* request(gateway, "GET", `${path}/events?follow=false`)
+      expect(there).toBe(1)
+      yield* Fiber.interrupt(viewer)
+      yield* Deferred.await(left)
+      expect(there).toBe(0)
+    }))
 })
 
 describe("errors", () => {
@@ -178,6 +228,10 @@ describe("errors", () => {
     error: Errors.ElicitationNotFound | Errors.ElicitationAlreadySettled | Errors.ElicitationAnswerInvalid
   ) =>
     [{ answer: () => Effect.fail(error) }, "POST", `${path}/elicitations/${eid}`, { action: "cancel" }, error] as const
+  const restart = (error: RestartStorm) =>
+    [{ restart: () => Effect.fail(error) }, "POST", `${path}/restart`, {}, error] as const
+  const revoke = (error: Errors.DecisionNotFound) =>
+    [{ revoke: () => Effect.fail(error) }, "DELETE", `${path}/decisions?subject=s`, undefined, error] as const
   const found = (error: Errors.SessionNotFound | Errors.EventLogUnavailable) =>
     [{ get: () => Effect.fail(error) }, "GET", path, undefined, error] as const
 
@@ -201,6 +255,8 @@ describe("errors", () => {
     [503, prompt(new Errors.EventLogClosed({ message }))],
     [404, found(new Errors.SessionNotFound({ sessionId: id, message }))],
     [503, found(new Errors.EventLogUnavailable({ message }))],
+    [503, restart(new RestartStorm({ key: id, failures: 6, retryAfterMillis: 9, message }))],
+    [404, revoke(new Errors.DecisionNotFound({ subject: "s", message }))],
     [404, answer(new Errors.ElicitationNotFound({ elicitationId: eid, message }))],
     [
       409,

@@ -6,54 +6,18 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
-import type { Elicitation, ElicitationOutcome, ElicitationRequest } from "../../src/domain/Elicitation.js"
+import { leakFreeFile } from "holdfast/testing/vitest"
+import type { ElicitationRequest } from "../../src/domain/Elicitation.js"
 import { LimitReached } from "../../src/domain/Errors.js"
-import { ElicitationId, RunId, SessionId } from "../../src/domain/Ids.js"
-import * as ElicitationBridge from "../../src/lifecycle/ElicitationBridge.js"
+import { ElicitationId, SessionId } from "../../src/domain/Ids.js"
+import * as Questions from "./questions.js"
 
-const sessionId = SessionId.make("ses_1")
-const [runA, runB] = [RunId.make("run_a"), RunId.make("run_b")]
+leakFreeFile()
 
-const permission: ElicitationRequest = {
-  kind: "permission",
-  message: "Write the file?",
-  options: [
-    { optionId: "yes", name: "Allow", kind: "allow_once" },
-    { optionId: "no", name: "Reject", kind: "reject_once" }
-  ]
-}
+const { accept, form, permission, runA, runB, sessionId } = Questions
 
-const form: ElicitationRequest = {
-  kind: "form",
-  message: "Who are you?",
-  schema: {
-    properties: {
-      name: { type: "string", minLength: 2 },
-      age: { type: "integer", minimum: 0 },
-      colour: { type: "string", enum: ["red", "blue"], default: "blue" }
-    },
-    required: ["name"]
-  }
-}
-
-/** A bridge that keeps what it announced. */
-const setup = Effect.gen(function*() {
-  const bridge = yield* ElicitationBridge.make({ maxPending: 3 })
-  const announced = yield* Queue.unbounded<Elicitation>()
-  const settled: Array<readonly [id: ElicitationId, outcome: ElicitationOutcome]> = []
-  const ask = (request: ElicitationRequest, runId?: RunId, withdrawn?: Effect.Effect<string>) =>
-    bridge.ask({
-      sessionId,
-      runId,
-      request,
-      withdrawn,
-      announce: (elicitation) => Queue.offer(announced, elicitation),
-      settled: (elicitation, outcome) => Effect.sync(() => void settled.push([elicitation.id, outcome]))
-    })
-  return { bridge, announced, settled, ask }
-})
-
-const accept = (content: Record<string, unknown>) => ({ action: "accept", content }) as const
+/** With the bound that the tests here count to. */
+const setup = Questions.setup({ maxPending: 3 })
 
 describe("ElicitationBridge", () => {
   it.scoped("EB1 an answer sent the instant the announcement is seen is not lost", () =>
@@ -101,7 +65,7 @@ describe("ElicitationBridge", () => {
   it.scoped("EB3 questions of several runs wait side by side and each answer goes to its own", () =>
     Effect.gen(function*() {
       const { announced, ask, bridge } = yield* setup
-      const askers = yield* Effect.forEach([runA, runB, undefined], (runId) => Effect.fork(ask(permission, runId)))
+      const askers = yield* Effect.forEach([runA, runB, undefined], (runId) => Effect.fork(ask(permission, { runId })))
       const questions = Chunk.toReadonlyArray(yield* Queue.takeN(announced, 3))
       expect(yield* bridge.pending({ sessionId })).toStrictEqual(questions)
       expect(yield* bridge.pending({ sessionId, runId: runB })).toStrictEqual([questions[1]])
@@ -133,7 +97,7 @@ describe("ElicitationBridge", () => {
     Effect.gen(function*() {
       const { announced, ask } = yield* setup
       const gate = yield* Deferred.make<string>()
-      const asker = yield* Effect.fork(ask(permission, runA, Deferred.await(gate)))
+      const asker = yield* Effect.fork(ask(permission, { runId: runA, withdrawn: Deferred.await(gate) }))
       yield* Queue.take(announced)
       yield* Deferred.succeed(gate, "completed")
       expect(yield* Fiber.join(asker)).toStrictEqual({ _tag: "Withdrawn", reason: "completed" })
@@ -154,12 +118,69 @@ describe("ElicitationBridge", () => {
   it.scoped("EB4 withdrawing a run's questions leaves those of others open", () =>
     Effect.gen(function*() {
       const { announced, ask, bridge } = yield* setup
-      const asker = yield* Effect.fork(ask(permission, runA))
-      yield* Effect.fork(ask(permission, runB))
+      const asker = yield* Effect.fork(ask(permission, { runId: runA }))
+      yield* Effect.fork(ask(permission, { runId: runB }))
       yield* Queue.takeN(announced, 2)
       yield* bridge.withdraw({ sessionId, runId: runA }, "cancelled")
       expect(yield* Fiber.join(asker)).toStrictEqual({ _tag: "Withdrawn", reason: "cancelled" })
       expect(yield* bridge.pending({ sessionId })).toHaveLength(1)
+    }))
+
+  it.scoped("EB4 an asker whose own signal dies takes its question back rather than wait for ever", () =>
+    Effect.gen(function*() {
+      const { ask, bridge } = yield* setup
+      expect(yield* ask(permission, { withdrawn: Effect.die("broken") })).toMatchObject({ _tag: "Withdrawn" })
+      expect(yield* bridge.pending({ sessionId })).toStrictEqual([])
+    }))
+
+  it.scoped("EB4 what watches for an end on the asker's side is gone when the question is", () =>
+    Effect.gen(function*() {
+      const { asked, bridge } = yield* setup
+      const gone = yield* Deferred.make<void>()
+      const { asker, elicitation } = yield* asked(permission, {
+        withdrawn: Effect.ensuring(Effect.never, Deferred.succeed(gone, void 0))
+      })
+      yield* bridge.answer(sessionId, elicitation.id, { action: "decline" })
+      yield* Fiber.join(asker)
+      expect(yield* Deferred.isDone(gone)).toBe(true)
+    }))
+
+  it.scoped("EB4 one question of several can be withdrawn by its id", () =>
+    Effect.gen(function*() {
+      const { asked, bridge } = yield* setup
+      const first = yield* asked(permission)
+      const second = yield* asked(permission)
+      yield* bridge.withdraw({ sessionId, id: first.elicitation.id }, "not needed any more")
+      expect(yield* Fiber.join(first.asker)).toStrictEqual({ _tag: "Withdrawn", reason: "not needed any more" })
+      expect(yield* bridge.pending({ sessionId })).toStrictEqual([second.elicitation])
+    }))
+
+  it.scoped("a question that cannot be put to anyone is refused when it is asked, with every reason", () =>
+    Effect.gen(function*() {
+      const { ask, bridge, settled } = yield* setup
+      const address: unknown = { type: "object", properties: { street: { type: "string" } } }
+      const nested = {
+        kind: "form",
+        message: "Where?",
+        schema: { properties: { address, name: { type: "string", default: "", minLength: 1 } }, required: ["zip"] }
+      } as ElicitationRequest
+      const refused = yield* Effect.flip(ask(nested, { announce: () => Effect.dieMessage("it was announced") }))
+      expect(refused).toMatchObject({
+        _tag: "ElicitationInvalid",
+        issues: [
+          { path: ["schema", "properties", "address", "type"] },
+          { path: ["schema", "properties", "name", "default"] },
+          { path: ["schema", "required", "0"] }
+        ]
+      })
+      expect(refused.message).toContain("string, number, integer, boolean, array")
+      const others: ReadonlyArray<ElicitationRequest> = [
+        { ...permission, kind: "permission", options: [] },
+        { kind: "url", message: "Go", url: "javascript:alert(1)" }
+      ]
+      for (const request of others) expect((yield* Effect.flip(ask(request)))._tag).toBe("ElicitationInvalid")
+      expect(yield* bridge.pending({ sessionId })).toStrictEqual([])
+      expect(settled).toStrictEqual([])
     }))
 
   it.scoped("a question that cannot be announced was never asked", () =>
@@ -231,6 +252,19 @@ describe("ElicitationBridge", () => {
       })
     }))
 
+  it.scoped("EB7 an answer whose content does not belong to its action is refused, and the question stays open", () =>
+    Effect.gen(function*() {
+      const { asked, bridge } = yield* setup
+      const { asker, elicitation } = yield* asked(Questions.confirmation)
+      const refused = yield* Effect.flip(
+        bridge.answer(sessionId, elicitation.id, { action: "decline", content: { because: "hunter2" } })
+      )
+      expect(refused).toMatchObject({ _tag: "ElicitationAnswerInvalid", issues: [{ path: ["because"] }] })
+      expect(JSON.stringify(refused)).not.toContain("hunter2")
+      yield* bridge.answer(sessionId, elicitation.id, accept())
+      expect(yield* Fiber.join(asker)).toStrictEqual({ _tag: "Answered", action: "accept" })
+    }))
+
   it.scoped("EB7 a permission takes only an option that was offered; a refusal needs none", () =>
     Effect.gen(function*() {
       const { announced, ask, bridge } = yield* setup
@@ -261,6 +295,56 @@ describe("ElicitationBridge", () => {
       const again = yield* Effect.fork(ask(permission))
       yield* Queue.take(announced)
       yield* Fiber.interrupt(again)
+    }))
+
+  it.scoped("EB10 the open questions of all sessions are bounded, too", () =>
+    Effect.gen(function*() {
+      const { ask, asked, bridge } = yield* Questions.setup({ maxPendingTotal: 2 })
+      const first = yield* asked(permission)
+      yield* asked(permission, { sessionId: Questions.elsewhere })
+      const refused = yield* Effect.flip(ask(permission, { sessionId: SessionId.make("ses_3") }))
+      expect(refused).toMatchObject({ _tag: "LimitReached", what: "pendingElicitationsTotal", limit: 2 })
+      yield* bridge.answer(sessionId, first.elicitation.id, { action: "cancel" })
+      yield* asked(permission, { sessionId: SessionId.make("ses_3") })
+    }))
+
+  it.scoped(
+    "EB10 ten thousand questions wait side by side, and each answer goes to its own",
+    () =>
+      Effect.gen(function*() {
+        const { announced, ask, bridge, settled } = yield* Questions.setup()
+        const sessionOf = (index: number) => SessionId.make(`ses_${index % 200}`)
+        const askers = yield* Effect.forEach(Array.from({ length: 10_000 }, (_, index) => index), (index) =>
+          Effect.fork(
+            ask({ kind: "confirmation", message: `${index}` }, { sessionId: sessionOf(index), deadline: "1 day" })
+          ))
+        const questions = Chunk.toReadonlyArray(yield* Queue.takeN(announced, 10_000))
+        const start = performance.now()
+        // every one from the last to the first, by an even or an odd answer
+        for (const question of questions.toReversed()) {
+          const action = Number(question.message) % 2 === 0 ? "accept" : "decline"
+          yield* bridge.answer(question.sessionId, question.id, { action })
+        }
+        // a scan of all of them for each would take minutes
+        expect(performance.now() - start).toBeLessThan(5000)
+        const outcomes = yield* Effect.forEach(askers, Fiber.join)
+        expect(
+          outcomes.every((outcome, index) =>
+            outcome._tag === "Answered" && outcome.action === (index % 2 === 0 ? "accept" : "decline")
+          )
+        ).toBe(true)
+        expect(settled).toHaveLength(10_000)
+      }),
+    30_000
+  )
+
+  it.scoped("EB11 what is told of the end of a sensitive question is only that it was answered", () =>
+    Effect.gen(function*() {
+      const { asked, bridge, settled } = yield* setup
+      const { asker, elicitation } = yield* asked({ ...form, sensitive: true })
+      yield* bridge.answer(sessionId, elicitation.id, accept({ name: "hunter2" }))
+      expect(yield* Fiber.join(asker)).toMatchObject({ content: { name: "hunter2" } })
+      expect(settled).toStrictEqual([[elicitation.id, { _tag: "Answered", action: "accept" }]])
     }))
 
   it.scoped("EB11 what is kept of a sensitive answer is only that it was given", () =>

@@ -4,8 +4,11 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as DataFolder from "../../src/log/DataFolder.js"
 import * as Script from "./script.js"
+
+leakFreeFile()
 
 const temporary = Effect.flatMap(
   FileSystem.FileSystem,

@@ -4,12 +4,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import { EventLogUnavailable } from "../../src/domain/Errors.js"
 import { SessionId } from "../../src/domain/Ids.js"
 import * as EventLog from "../../src/log/EventLog.js"
 import type { Advance, EventStore } from "../../src/log/EventStore.js"
 import * as MemoryStore from "../../src/log/MemoryStore.js"
 import { follow, many, open, opened, other, said, session, settle } from "./fixture.js"
+
+leakFreeFile()
 
 /** A store whose commits wait at a gate, can be told to fail, and are counted. */
 const controlled = Effect.gen(function*() {

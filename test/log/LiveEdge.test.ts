@@ -2,10 +2,13 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import { SessionId } from "../../src/domain/Ids.js"
 import type { LogEntry } from "../../src/log/EventStore.js"
 import * as LiveEdge from "../../src/log/LiveEdge.js"
 import { other, session, settle } from "./fixture.js"
+
+leakFreeFile()
 
 const entries = (first: number, count: number, json = "{}"): ReadonlyArray<LogEntry> =>
   Array.from({ length: count }, (_, index) => ({ seq: first + index, type: "TextChunk", json }))

@@ -10,12 +10,15 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as Session from "../../src/domain/Session.js"
 import * as EventLog from "../../src/log/EventLog.js"
 import * as SqlStore from "../../src/log/SqlStore.js"
 import { collect, follow, many, opened, other, said, session, settle } from "./fixture.js"
 import * as Script from "./script.js"
 import { suite } from "./suite.js"
+
+leakFreeFile()
 
 const folder = FileSystem.FileSystem.pipe(
   Effect.flatMap((fs) => fs.makeTempDirectoryScoped({ prefix: "holdfast-log-" })),

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import type { AgentEvent } from "../../src/domain/AgentEvent.js"
 import { RunId } from "../../src/domain/Ids.js"
 import * as Ownership from "../../src/session/Ownership.js"
+
+leakFreeFile()
 
 const [one, two, three] = [RunId.make("run_1"), RunId.make("run_2"), RunId.make("run_3")]
 const started = (toolCallId: string): AgentEvent => ({

@@ -4,10 +4,13 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import { RunId } from "../../src/domain/Ids.js"
 import type { Draft } from "../../src/domain/Session.js"
 import * as Recorder from "../../src/session/Recorder.js"
 import * as Harness from "./Harness.js"
+
+leakFreeFile()
 
 const runId = RunId.make("run_1")
 const text = (text: string): Draft => ({ event: { type: "TextChunk", text } })

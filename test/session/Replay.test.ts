@@ -1,6 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import type { AgentEvent, SessionEvent } from "../../src/domain/AgentEvent.js"
 import * as Replay from "../../src/session/Replay.js"
+
+leakFreeFile()
 
 const prompt = (text: string): SessionEvent => ({ type: "RunStarted", prompt: [{ type: "text", text }] })
 const ended: SessionEvent = { type: "RunEnded", outcome: { _tag: "Cancelled" } }

@@ -3,10 +3,13 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as Content from "../../src/domain/Content.js"
 import { AgentDied } from "../../src/domain/Errors.js"
 import { RunId } from "../../src/domain/Ids.js"
 import * as Run from "../../src/session/Run.js"
+
+leakFreeFile()
 
 const died = new AgentDied({ exitCode: 3, signal: null, stderr: "", message: "the agent died" })
 const lost = { _tag: "Lost", reason: "shut down" } as const

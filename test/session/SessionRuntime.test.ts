@@ -7,12 +7,15 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as Content from "../../src/domain/Content.js"
 import { AgentDied } from "../../src/domain/Errors.js"
 import { type RunId, SessionId } from "../../src/domain/Ids.js"
 import * as RunStream from "../../src/session/RunStream.js"
 import * as ScriptedAgent from "../../src/testing/ScriptedAgent.js"
 import * as Harness from "./Harness.js"
+
+leakFreeFile()
 
 const died = new AgentDied({ exitCode: 3, signal: null, stderr: "boom", message: "the agent died: exit code 3" })
 const confirmation = { kind: "confirmation", message: "Go on?" } as const
@@ -27,14 +30,6 @@ const script: ScriptedAgent.Options = {
     )
 }
 
-const setup = Effect.fnUntraced(function*(options: Partial<ScriptedAgent.Options> = {}) {
-  const faulty = yield* Harness.faultyLog
-  const agent = yield* ScriptedAgent.make({ ...script, ...options })
-  const scope = yield* Scope.make()
-  const harness = yield* Scope.extend(Harness.over(faulty.log, [agent]), scope)
-  return { ...harness, fail: faulty.fail, agent, shutdown: Scope.close(scope, Exit.void) }
-})
-
 /** Runs an Effect that waits for the clock. */
 const within = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
@@ -42,6 +37,16 @@ const within = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     yield* Effect.repeatN(TestClock.adjust("1 second"), 9)
     return yield* Fiber.join(fiber)
   })
+
+const setup = Effect.fnUntraced(function*(options: Partial<ScriptedAgent.Options> = {}) {
+  const faulty = yield* Harness.faultyLog
+  const agent = yield* ScriptedAgent.make({ ...script, ...options })
+  const scope = yield* Scope.make()
+  const harness = yield* Scope.extend(Harness.over(faulty.log, [agent]), scope)
+  const shutdown = Scope.close(scope, Exit.void)
+  yield* Effect.addFinalizer(() => within(shutdown))
+  return { ...harness, fail: faulty.fail, agent, shutdown }
+})
 
 const labelsOf = (events: ReadonlyArray<Parameters<typeof Harness.label>[0]>, runId: RunId) =>
   events.filter((stored) => stored.runId === runId).map(Harness.label)
@@ -86,11 +91,12 @@ describe("a log that does not take everything", () => {
     Effect.gen(function*() {
       const { agent, fail, finish, open, prompt } = yield* setup()
       const id = yield* open
+      const [voice] = yield* agent.live
       yield* fail("TextChunk")
       const run = yield* prompt(id, "hang")
       const ended = yield* within(finish(id, run))
       expect(ended.map(Harness.label)).toStrictEqual(["RunStarted", "RunEnded(Failed)"])
-      expect(yield* agent.live).toStrictEqual([])
+      expect(yield* agent.live).not.toContain(voice)
     }))
 
   it.scoped("RS1 a queued run that cannot start is dropped and told so, and so are those behind it", () =>
@@ -218,8 +224,9 @@ describe("ends that cross", () => {
       const ended = yield* Effect.fork(Effect.zipRight(finish(id, run), agent.live))
       yield* within(sessions.close(id))
       expect(yield* Fiber.join(ended)).toStrictEqual([])
-      expect((yield* history(id)).slice(-4).map(Harness.label)).toStrictEqual([
+      expect((yield* history(id)).slice(-5).map(Harness.label)).toStrictEqual([
         "RunStarted",
+        "AgentRestartFailed",
         "AgentDisconnected",
         "RunEnded(Cancelled)",
         "SessionClosed"
@@ -240,8 +247,10 @@ describe("ends that cross", () => {
         "AgentConnected",
         "RunStarted",
         "AgentDisconnected",
+        "AgentRestarting",
         "AgentConnected",
         "Warning",
+        "AgentRestarted",
         "TextChunk",
         "RunEnded(Completed)"
       ])
@@ -400,7 +409,11 @@ describe("ends that cross", () => {
         "AgentConnected",
         "ElicitationRequested",
         "ElicitationSettled",
-        "AgentDisconnected"
+        "AgentDisconnected",
+        "AgentRestarting",
+        "AgentConnected",
+        "Warning",
+        "AgentRestarted"
       ])
       expect(yield* Effect.flip(sessions.answer(id, question, { action: "accept" }))).toMatchObject({
         _tag: "ElicitationAlreadySettled"
@@ -474,7 +487,7 @@ describe("an agent that says all at once", () => {
   const text = (text: string) => ({ _tag: "Said", event: { type: "TextChunk", text } }) as const
   const stopped = (run: RunId) =>
     ({ _tag: "TurnEnded", run, result: { _tag: "Stopped", stopReason: "end_turn" } }) as const
-  const asks = { _tag: "Asked", request: confirmation, reply: () => Effect.void, withdrawn: Effect.never } as const
+  const asks = { _tag: "Asked", request: confirmation, reply: () => Effect.void, elsewhere: Effect.never } as const
 
   const strings = Effect.fnUntraced(function*(
     options: Parameters<typeof Harness.puppet>[0] = {},

@@ -8,12 +8,15 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as Content from "../../src/domain/Content.js"
 import { AgentDied } from "../../src/domain/Errors.js"
 import { ElicitationId, SessionId } from "../../src/domain/Ids.js"
 import * as RunStream from "../../src/session/RunStream.js"
 import * as ScriptedAgent from "../../src/testing/ScriptedAgent.js"
 import * as Harness from "./Harness.js"
+
+leakFreeFile()
 
 class Request extends Context.Tag("test/Request")<Request, string>() {}
 
@@ -173,8 +176,8 @@ describe("Sessions", () => {
           "TextChunk",
           "RunQueued",
           "RunDropped",
-          "RunEnded(Lost)",
-          "AgentDisconnected"
+          "AgentDisconnected",
+          "RunEnded(Lost)"
         ])
         expect((yield* outer.log.state(id)).run).toBeNull()
       }
@@ -438,8 +441,9 @@ describe("runs", () => {
 
   it.scoped("a cancel while the agent still starts ends the run at once", () =>
     Effect.gen(function*() {
+      const booted = yield* Deferred.make<void>()
       const agent = yield* ScriptedAgent.make({
-        onConnect: ({ attempt }) => attempt === 1 ? Effect.fail(died) : Effect.never,
+        onConnect: ({ attempt }) => attempt === 1 ? Effect.fail(died) : Deferred.await(booted),
         turn: () => Effect.void
       })
       const { finish, prompt, sessions } = yield* Harness.make([agent])
@@ -450,7 +454,11 @@ describe("runs", () => {
       yield* Effect.yieldNow()
       yield* sessions.cancel(id)
       expect((yield* finish(id, run)).map(Harness.label)).toStrictEqual(["RunStarted", "RunEnded(Cancelled)"])
-      expect(yield* agent.live).toStrictEqual([])
+      // the agent is the session's: the next prompt finds it
+      const next = yield* prompt(id)
+      yield* Deferred.succeed(booted, void 0)
+      expect((yield* finish(id, next)).map(Harness.label)).toStrictEqual(["RunStarted", "RunEnded(Completed)"])
+      expect(yield* agent.connects).toBe(2)
     }))
 
   it.scoped("RS6 a late update of an ended run's tool call is not given to the next run", () =>

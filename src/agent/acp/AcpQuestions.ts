@@ -8,15 +8,26 @@ import type * as acp from "@agentclientprotocol/sdk"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { type ElicitationAnswer, type ElicitationRequest, FormSchema } from "../../domain/Elicitation.js"
+import type { ElicitationAnswer, ElicitationRequest } from "../../domain/Elicitation.js"
+import { checkRequest } from "../../domain/ElicitationCheck.js"
+import * as FormRules from "../../domain/FormRules.js"
+import * as Issues from "../../domain/Issues.js"
 
 /** `title` is that of the tool call, if the agent told it before. @since 0.1.0 */
-export const ofPermission = (params: acp.RequestPermissionRequest, title: string | undefined): ElicitationRequest => ({
-  kind: "permission",
-  message: params.toolCall.title ?? title ?? "The agent asks for permission",
-  toolCallId: params.toolCall.toolCallId,
-  options: params.options.map(({ kind, name, optionId }) => ({ kind, name, optionId }))
-})
+export const ofPermission = (params: acp.RequestPermissionRequest, title: string | undefined): ElicitationRequest => {
+  const { kind, toolCallId } = params.toolCall
+  const what = params.toolCall.title ?? title
+  return {
+    kind: "permission",
+    message: what ?? "The agent asks for permission",
+    toolCallId,
+    // "always" is about the same words for the same kind of tool, and not a word more
+    ...(what !== undefined && params.options.some((option) => option.kind.endsWith("_always"))
+      ? { subject: kind == null ? what : `${kind}: ${what}` }
+      : {}),
+    options: params.options.map(({ kind, name, optionId }) => ({ kind, name, optionId }))
+  }
+}
 
 /** @since 0.1.0 */
 export const toPermission = (
@@ -44,8 +55,6 @@ export interface Question {
   readonly elicitationId?: string | undefined
 }
 
-const decodeForm = Schema.decodeUnknownEither(FormSchema)
-
 /** A left says why this question cannot be put to anyone. @since 0.1.0 */
 export const ofElicitation = (params: acp.CreateElicitationRequest): Either.Either<Question, string> => {
   const asked = {
@@ -53,14 +62,16 @@ export const ofElicitation = (params: acp.CreateElicitationRequest): Either.Eith
     ..."toolCallId" in params && typeof params.toolCallId === "string" ? { toolCallId: params.toolCallId } : {}
   }
   if (params.mode === "form" && "requestedSchema" in params) {
-    return Either.mapBoth(decodeForm(params.requestedSchema), {
-      onLeft: (error) => `its form is not understood: ${error.message}`,
+    return Either.mapBoth(FormRules.parse(params.requestedSchema), {
+      onLeft: (issues) => `its form is not allowed: ${Issues.toText(issues)}`,
       onRight: (schema) => ({ request: { kind: "form", ...asked, schema } })
     })
   }
   if (params.mode === "url" && "url" in params && typeof params.url === "string") {
     const elicitationId = "elicitationId" in params ? String(params["elicitationId"]) : undefined
-    return Either.right({ request: { kind: "url", ...asked, url: params.url }, elicitationId })
+    const request: ElicitationRequest = { kind: "url", ...asked, url: params.url }
+    const issues = checkRequest(request)
+    return issues.length === 0 ? Either.right({ request, elicitationId }) : Either.left(Issues.toText(issues))
   }
   return Either.left(`its mode "${params.mode}" is not known`)
 }

@@ -11,7 +11,7 @@ import * as Either from "effect/Either"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
-import type { ElicitationAnswer, ElicitationRequest } from "../../domain/Elicitation.js"
+import type { ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../../domain/Elicitation.js"
 import type { AgentSignal } from "../Agent.js"
 import * as AcpQuestions from "./AcpQuestions.js"
 import * as AcpUpdates from "./AcpUpdates.js"
@@ -30,7 +30,7 @@ export interface OpenQuestions {
   readonly completed: (elicitationId: string) => void
 }
 
-const completed = "completed"
+const completed: ElicitationOutcome = { _tag: "Answered", action: "accept", by: "completion" }
 
 /** @since 0.1.0 */
 export const make = (options: {
@@ -43,7 +43,7 @@ export const make = (options: {
   readonly titleOf: (toolCallId: string) => string | undefined
 }): OpenQuestions => {
   const { push, run, say } = options
-  const urls = new Map<string, Deferred.Deferred<string>>()
+  const urls = new Map<string, Deferred.Deferred<ElicitationOutcome>>()
 
   const ask = (
     request: ElicitationRequest,
@@ -58,23 +58,27 @@ export const make = (options: {
       return Effect.succeedNone
     }
     const answer = Deferred.unsafeMake<Option.Option<ElicitationAnswer>>(FiberId.none)
-    const withdrawn = Deferred.unsafeMake<string>(FiberId.none)
+    const elsewhere = Deferred.unsafeMake<ElicitationOutcome>(FiberId.none)
     signal.addEventListener(
       "abort",
-      () => Deferred.unsafeDone(withdrawn, Effect.succeed("the agent took the question back"))
+      () =>
+        Deferred.unsafeDone(
+          elsewhere,
+          Effect.succeed({ _tag: "Withdrawn", reason: "the agent took the question back" })
+        )
     )
-    if (elicitationId !== undefined) urls.set(elicitationId, withdrawn)
+    if (elicitationId !== undefined) urls.set(elicitationId, elsewhere)
     push({
       _tag: "Asked",
       request,
       reply: (value) => Effect.asVoid(Deferred.succeed(answer, value)),
-      withdrawn: Deferred.await(withdrawn)
+      elsewhere: Deferred.await(elsewhere)
     })
     // the protocol wants a response to a question that was taken back, too
     const withoutAnswer = Effect.map(
-      Deferred.await(withdrawn),
-      (reason): Option.Option<ElicitationAnswer> =>
-        reason === completed ? Option.some({ action: "accept" }) : Option.none()
+      Deferred.await(elsewhere),
+      (outcome): Option.Option<ElicitationAnswer> =>
+        outcome === completed ? Option.some({ action: "accept" }) : Option.none()
     )
     return Effect.ensuring(
       Effect.raceFirst(Deferred.await(answer), withoutAnswer),
@@ -105,8 +109,8 @@ export const make = (options: {
           run(Effect.map(ask(request, signal, elicitationId), AcpQuestions.toElicitation))
       }),
     completed: (elicitationId) => {
-      const withdrawn = urls.get(elicitationId)
-      if (withdrawn !== undefined) Deferred.unsafeDone(withdrawn, Effect.succeed(completed))
+      const elsewhere = urls.get(elicitationId)
+      if (elsewhere !== undefined) Deferred.unsafeDone(elsewhere, Effect.succeed(completed))
     }
   }
 }

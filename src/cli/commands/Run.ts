@@ -78,6 +78,7 @@ const converse = Effect.fnUntraced(function*({ agent, cwd, json, prompt, yes }: 
   const { runId, seq } = yield* sessions.prompt(id, { content: [Content.text(prompt)] }).pipe(
     Effect.mapError((error) => error._tag === "PromptInvalid" ? unusable(error.message) : failed(error.message))
   )
+  yield* sessions.attend(id)
   const follow = yield* Follow.make(conversation(sessions, id), {
     after: json ? 0 : seq - 1,
     json,
@@ -140,7 +141,7 @@ export const command = Command.make("run", {
       prompt: yield* readPrompt(prompt),
       yes,
       json
-    }).pipe(Effect.provide(Host.layer(loaded, { data, cancelGrace })))
+    }).pipe(Effect.scoped, Effect.provide(Host.layer(loaded, { data, cancelGrace })))
   }).pipe(Effect.provide(Signals.layer(grace)))).pipe(
     Command.withDescription("Run one prompt in this terminal: streams, shows tool calls, asks; needs no gateway")
   )

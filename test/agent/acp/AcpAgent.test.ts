@@ -4,9 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as AcpAgent from "../../../src/agent/acp/AcpAgent.js"
 import { Agents } from "../../../src/agent/Agent.js"
 import { connect, reports, turn, watchChildren } from "../support.js"
+
+leakFreeFile()
 
 const decode = Schema.decodeUnknownEither(AcpAgent.AcpAgentOptions, { onExcessProperty: "error" })
 

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import type { AgentSignal } from "../../../src/agent/Agent.js"
@@ -23,6 +24,8 @@ import {
   untilTurnEnded,
   watchChildren
 } from "../support.js"
+
+leakFreeFile()
 
 type Asked = Extract<AgentSignal, { _tag: "Asked" }>
 
@@ -231,19 +234,22 @@ describe("AcpConnection", () => {
         const connection = yield* connect()
         yield* say(connection, "withdraw")
         const { question } = yield* asked(connection)
-        assert.include(yield* question.withdrawn, "took the question back")
+        assert.deepStrictEqual(yield* question.elsewhere, {
+          _tag: "Withdrawn",
+          reason: "the agent took the question back"
+        })
         assert.deepStrictEqual(reports(yield* untilTurnEnded(connection)), [{
           result: { outcome: { outcome: "cancelled" } }
         }])
         yield* question.reply(Option.none())
       }))
 
-    it.scopedLive("a url that was completed elsewhere withdraws the question", () =>
+    it.scopedLive("a url that was completed is accepted by its completion", () =>
       Effect.gen(function*() {
         const connection = yield* connect()
         yield* say(connection, "completed")
         const { question } = yield* asked(connection)
-        assert.strictEqual(yield* question.withdrawn, "completed")
+        assert.deepStrictEqual(yield* question.elsewhere, { _tag: "Answered", action: "accept", by: "completion" })
         assert.deepStrictEqual(reports(yield* untilTurnEnded(connection)), [{
           result: { action: "accept", content: {} }
         }])
@@ -255,6 +261,43 @@ describe("AcpConnection", () => {
         const signals = yield* turn(connection, "strange")
         assert.deepInclude(events(signals)[0], { type: "Warning", detail: "Think" })
         assert.include(texts(signals)[0], "-32602")
+      }))
+
+    it.scopedLive("EB7 a form that is not allowed, and a page that is none, are refused with the reason", () =>
+      Effect.gen(function*() {
+        const connection = yield* connect()
+        const refused = (params: object) =>
+          Effect.gen(function*() {
+            const signals = yield* turn(connection, `call ${JSON.stringify(["elicitation/create", params])}`)
+            assert.deepInclude(events(signals)[0], { type: "Warning", detail: "Who?" })
+            return texts(signals)[0] ?? ""
+          })
+        const nested = { type: "object", properties: { a: { type: "object", properties: {} } } }
+        const form = yield* refused({ mode: "form", message: "Who?", requestedSchema: nested })
+        assert.include(form, "-32602")
+        assert.match(form, /properties\.a/)
+        assert.match(
+          yield* refused({ mode: "url", message: "Who?", elicitationId: "e9", url: "javascript:alert(1)" }),
+          /-32602.*https?/
+        )
+      }))
+
+    it.scopedLive("what \"always\" is about is the kind of tool and the same words, where an option says always", () =>
+      Effect.gen(function*() {
+        const connection = yield* connect()
+        const subjectOf = (toolCall: object, kind: string) =>
+          Effect.gen(function*() {
+            const params = { toolCall, options: [{ optionId: "a", name: "A", kind }] }
+            yield* say(connection, `call ${JSON.stringify(["session/request_permission", params])}`)
+            const { question } = yield* asked(connection)
+            yield* question.reply(Option.none())
+            yield* untilTurnEnded(connection)
+            return question.request.kind === "permission" ? question.request.subject : undefined
+          })
+        const toolCall = { toolCallId: "c9", title: "rm -r x", kind: "delete" }
+        assert.strictEqual(yield* subjectOf(toolCall, "allow_always"), "delete: rm -r x")
+        assert.strictEqual(yield* subjectOf(toolCall, "allow_once"), undefined)
+        assert.strictEqual(yield* subjectOf({ toolCallId: "c10" }, "reject_always"), undefined)
       }))
 
     it.scopedLive("a question before the session is open is cancelled rather than waited for", () =>

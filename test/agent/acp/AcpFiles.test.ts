@@ -1,12 +1,15 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as AcpFiles from "../../../src/agent/acp/AcpFiles.js"
 import { connect, folder, reports, turn, watchChildren } from "../support.js"
+
+leakFreeFile()
 
 const setup = Effect.gen(function*() {
   const outer = yield* folder

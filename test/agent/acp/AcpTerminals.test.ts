@@ -1,7 +1,10 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import type { AgentSignal } from "../../../src/agent/Agent.js"
 import { connect, events, eventually, folder, isAlive, reports, say, turn, until, watchChildren } from "../support.js"
+
+leakFreeFile()
 
 const calls = (...calls: ReadonlyArray<readonly [method: string, params: object]>) =>
   `calls ${JSON.stringify(calls.map(([method, params]) => [`terminal/${method}`, params]))}`

@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as AcpUpdates from "../../../src/agent/acp/AcpUpdates.js"
 import { AgentEvent } from "../../../src/domain/AgentEvent.js"
+
+leakFreeFile()
 
 const image = { type: "image", data: "aGk=", mimeType: "image/png" }
 const diff = { type: "diff", path: "/a", oldText: null, newText: "b" }

@@ -3,7 +3,10 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as Frames from "../../../src/agent/acp/Frames.js"
+
+leakFreeFile()
 
 const note = (params: unknown) => ({ jsonrpc: "2.0", method: "note", params })
 

@@ -5,12 +5,15 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import * as ChildProcess from "../../../src/agent/process/ChildProcess.js"
 import * as Environment from "../../../src/agent/process/Environment.js"
 import { none } from "../../../src/agent/process/ProcessLedger.js"
 import { eventually, folder, isAlive, watchChildren } from "../support.js"
+
+leakFreeFile()
 
 const grace = { stdin: Duration.millis(200), term: Duration.millis(200), kill: Duration.seconds(2) }
 

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import * as fs from "node:fs"
@@ -14,6 +15,8 @@ import { Agents } from "../../../src/agent/Agent.js"
 import * as ProcessLedger from "../../../src/agent/process/ProcessLedger.js"
 import * as ProcessTable from "../../../src/agent/process/ProcessTable.js"
 import { fixture, folder, isAlive, sessionId, turn, watchChildren } from "../support.js"
+
+leakFreeFile()
 
 const holder = fileURLToPath(new URL("../fixtures/holder.mjs", import.meta.url))
 const grace = { term: Duration.millis(300), kill: Duration.seconds(2) }
