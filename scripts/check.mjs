@@ -78,6 +78,8 @@ await runLane(["types"])
 if (failed === 0) {
   await Promise.all(lanes.map(runLane))
   if (chosen.length === 0 || chosen.includes("tests")) await runTests()
+  // not beside others: it uses every core, and what it gets done depends on that
+  await runLane(["stress"])
 }
 
 fs.rmSync(folder, { recursive: true })
