@@ -61,12 +61,16 @@ export const make = Effect.fnUntraced(function*(conversation: Conversation, opti
   let view = Renderer.empty
   let text = ""
 
+  const isPrompted = (event: StoredEvent["event"]) =>
+    (event.type === "ElicitationSettled" && prompted.has(event.elicitationId)) ||
+    (event.type === "ElicitationRequested" && prompted.has(event.elicitation.id))
+
   const show = ({ json, stored }: Entry) => {
     const event = stored.event
     cursor = stored.seq
     if (options.json) {
       text += `${json}\n`
-    } else if (event.type !== "ElicitationSettled" || !prompted.has(event.elicitationId)) {
+    } else if (!isPrompted(event)) {
       const [next, piece] = render(view, stored)
       view = next
       text += piece
@@ -88,32 +92,60 @@ export const make = Effect.fnUntraced(function*(conversation: Conversation, opti
         }))
     )
 
-  const prompt = (question: Elicitation): Effect.Effect<void, CliError, Prompt.Prompt.Environment> =>
-    Effect.gen(function*() {
-      const ended = conversation.events(cursor).pipe(
-        Stream.filter(({ stored }) =>
-          stored.event.type === "ElicitationSettled" && stored.event.elicitationId === question.id
-        ),
-        Stream.runHead
-      )
-      const answer = yield* Questions.prompt(question).pipe(
-        Effect.catchTag("QuitException", () => Effect.zipRight(screen.write("\n"), screen.interrupt)),
-        Effect.map(Either.right),
-        Effect.raceFirst(Effect.map(ended, Either.left))
-      )
-      prompted.add(question.id)
-      if (Either.isLeft(answer)) {
-        // at once, though the log may have more before it: another question, say
-        const how = Option.match(answer.left, { onNone: () => "", onSome: ({ stored }) => render(view, stored)[1] })
-        return yield* screen.write(`\n${how}`)
-      }
-      yield* send(question, answer.right).pipe(
-        Effect.catchTag(
-          "ElicitationAnswerInvalid",
-          (error) =>
-            Effect.zipRight(screen.write(`${paint.red("✖")} ${Ansi.oneLine(error.message)}\n`), prompt(question))
+  /** What the person chooses, or what happened before: the first event after `since` that is news. */
+  const choice = <A>(prompt: Prompt.Prompt<A>, since: number, isNews: (event: StoredEvent["event"]) => boolean) =>
+    prompt.pipe(
+      Effect.catchTag("QuitException", () => Effect.zipRight(screen.write("\n"), screen.interrupt)),
+      Effect.map(Either.right),
+      Effect.raceFirst(
+        conversation.events(since).pipe(
+          Stream.filter(({ stored }) => isNews(stored.event)),
+          Stream.runHead,
+          Effect.map(Either.left)
         )
       )
+    )
+
+  /** Asks what waits, in the order that the person likes, until nothing does of what is told before `question`, nor itself. */
+  const prompt = (question: Elicitation, since: number): Effect.Effect<void, CliError, Prompt.Prompt.Environment> =>
+    Effect.gen(function*() {
+      const waiting = yield* conversation.pending
+      if (!waiting.some(({ id }) => id === question.id)) return
+      const isOver = (event: StoredEvent["event"]) =>
+        event.type === "ElicitationSettled" && waiting.some(({ id }) => id === event.elicitationId)
+      const isOther = (event: StoredEvent["event"]) =>
+        event.type === "ElicitationRequested" && waiting.every(({ id }) => id !== event.elicitation.id)
+      const again = (news: Option.Option<Entry>) =>
+        Effect.suspend(() => {
+          if (Option.isNone(news)) return Effect.void
+          const { stored } = news.value
+          if (stored.event.type === "ElicitationSettled") prompted.add(stored.event.elicitationId)
+          // at once, though the log may have more before it: another question, say
+          const how = isOver(stored.event) ? render(view, stored)[1] : ""
+          return Effect.zipRight(screen.write(`\n${how}`), prompt(question, stored.seq))
+        })
+      const picked = waiting.length === 1
+        ? Either.right(question)
+        : yield* choice(Questions.choose(waiting), since, (event) => isOver(event) || isOther(event))
+      if (Either.isLeft(picked)) return yield* again(picked.left)
+      const { id, kind } = picked.right
+      const answer = yield* choice(
+        Questions.prompt(picked.right),
+        since,
+        (event) =>
+          (event.type === "ElicitationSettled" && event.elicitationId === id) ||
+          // one more to choose from; but what somebody is typing is left alone
+          (kind !== "form" && isOther(event))
+      )
+      if (Either.isLeft(answer)) return yield* again(answer.left)
+      prompted.add(id)
+      yield* send(picked.right, answer.right).pipe(
+        Effect.catchTag(
+          "ElicitationAnswerInvalid",
+          (error) => screen.write(`${paint.red("✖")} ${Ansi.oneLine(error.message)}\n`)
+        )
+      )
+      yield* prompt(question, since)
     })
 
   const unattended = (question: Elicitation) => {
@@ -137,7 +169,7 @@ export const make = Effect.fnUntraced(function*(conversation: Conversation, opti
     if (pending && interactive && Option.isNone(answer)) {
       cursor = entry.stored.seq
       yield* leaveLine
-      return yield* prompt(question)
+      return yield* prompt(question, cursor)
     }
     show(entry)
     yield* flush

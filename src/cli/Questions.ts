@@ -143,6 +143,22 @@ const orDecline = (prompt: Prompt.Prompt<boolean>): Prompt.Prompt<Elicitation.El
   Prompt.map(prompt, (yes) => yes ? { action: "accept" } : decline)
 
 /**
+ * Which of several questions comes next.
+ *
+ * @since 0.1.0
+ */
+export const choose = (
+  questions: ReadonlyArray<Elicitation.Elicitation>
+): Prompt.Prompt<Elicitation.Elicitation> =>
+  Prompt.select({
+    message: `${questions.length} questions wait. Which one first?`,
+    choices: questions.map((question, index) => ({
+      title: `${index + 1}. ${Ansi.oneLine(question.message)}`,
+      value: question
+    }))
+  })
+
+/**
  * The prompt that asks a person.
  *
  * @since 0.1.0

@@ -118,22 +118,41 @@ const setup = Effect.fnUntraced(function*(options: Partial<Follow.Options> & {
 })
 
 describe("Follow", () => {
-  it.scoped("EB3 two questions at once are asked one after the other, and each answer goes to its own", () =>
+  it.scoped("EB3 of two questions at once the person chooses the first, and each answer goes to its own", () =>
     Effect.gen(function*() {
       const { answers, append, done, out, prompted, terminal } = yield* setup({ interactive: true })
       yield* append(asks("read"), asks("write"))
       yield* prompted(1)
-      yield* terminal.type(enter)
+      yield* terminal.type(down, enter)
       yield* prompted(2)
+      yield* terminal.type(enter)
+      yield* prompted(3)
       yield* terminal.type(down, enter)
       yield* append(text("done"), end)
       yield* done
       expect(answers).toEqual([
-        ["eli_read", { action: "accept", content: { optionId: "no" } }],
-        ["eli_write", { action: "accept", content: { optionId: "yes" } }]
+        ["eli_write", { action: "accept", content: { optionId: "no" } }],
+        ["eli_read", { action: "accept", content: { optionId: "yes" } }]
       ])
       // the prompt has told what was asked and answered
       expect(yield* out).toBe("done\n✔ completed\n")
+    }))
+
+  it.scoped("EB3 a question that comes while another is open can be answered first", () =>
+    Effect.gen(function*() {
+      const { answers, append, done, prompted, terminal } = yield* setup({ interactive: true })
+      yield* append(asks("read"))
+      yield* prompted(1)
+      yield* append(asks("write"))
+      yield* prompted(2)
+      yield* terminal.type(down, enter)
+      yield* prompted(3)
+      yield* terminal.type(enter)
+      yield* prompted(4)
+      yield* terminal.type(enter)
+      yield* append(end)
+      yield* done
+      expect(answers.map(([id]) => id)).toEqual(["eli_write", "eli_read"])
     }))
 
   it.scoped("nothing is drawn over an open prompt; what came meanwhile is shown after it", () =>

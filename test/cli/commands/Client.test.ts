@@ -213,7 +213,7 @@ describe("the commands against a gateway", () => {
       const id = yield* gateway.open
       const options = { cwd, env: { HOLDFAST_URL: gateway.url }, terminal: true }
       const attached = yield* Program.start(options, "attach", id, "--prompt", "/two")
-      yield* attached.says(/Do the first thing[^]*❯[^]*Reject/)
+      yield* attached.says(/2 questions wait[^]*❯[^]*Do the first thing[^]*Do the second thing/)
       const questions = yield* Effect.promise(() =>
         fetch(`${gateway.url}/v1/sessions/${id}/elicitations`).then((response) => response.text())
       ).pipe(Effect.map((text) => JSON.parse(text)))
