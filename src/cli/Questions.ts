@@ -58,9 +58,6 @@ const ofChoices = (
     ]
   })
 
-const asChoices = (values: ReadonlyArray<string> | null | undefined) =>
-  values?.map((value) => ({ const: value, title: value }))
-
 /** What is wrong with one value of a field, by the rule that will judge the whole form. */
 const fault = (name: string, field: Elicitation.FormField, value: unknown): string | undefined =>
   Either.match(Elicitation.checkForm({ properties: { [name]: field }, required: [name] }, { [name]: value }), {
@@ -103,7 +100,7 @@ const ofField = (name: string, field: Elicitation.FormField, required: boolean, 
         Option.some
       )
     case "array": {
-      const choices = asChoices(field.items.enum) ?? field.items.anyOf ?? []
+      const choices = Elicitation.choicesOf(field) ?? []
       return Prompt.map(
         Prompt.multiSelect<string>({
           message,
@@ -129,8 +126,8 @@ const ofField = (name: string, field: Elicitation.FormField, required: boolean, 
         parse: (line) => line.trim() === "" ? line : Number(line)
       })
     case "string": {
-      const choices = asChoices(field.enum) ?? field.oneOf
-      return choices == null
+      const choices = Elicitation.choicesOf(field)
+      return choices === undefined
         ? typed(name, field, { message, initial: field.default ?? "", required, secret, parse: (line) => line })
         : ofChoices(message, choices, field.default, required)
     }

@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import { FormSchema } from "./Form.js"
 import { ElicitationId, RunId, SessionId } from "./Ids.js"
 
-export { AnswerIssue, FormField, FormSchema } from "./Form.js"
+export { AnswerIssue, choicesOf, FormField, FormSchema } from "./Form.js"
 export { checkForm } from "./FormCheck.js"
 
 /** @since 0.1.0 */

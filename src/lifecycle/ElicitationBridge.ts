@@ -187,10 +187,9 @@ export const make = Effect.fnUntraced(function*(
       : {
         after: toMillis(unattended.after),
         outcome: { _tag: "Answered", action: unattended.then, by: "policy" }
-      },
-    onDue: (at) => sweep.ring(at)
+      }
   })
-  const sweep = yield* Sweep.make((now) => register.sweep(now))
+  const wakeAt = yield* Sweep.make(register.sweep)
   const { settle } = register
 
   const settleAll = (questions: ReadonlyArray<Register.OpenQuestion>, reason: string) => {
@@ -249,7 +248,7 @@ export const make = Effect.fnUntraced(function*(
             return goOn(open)
           }
         })
-        return open.due === undefined ? announced : Effect.zipRight(sweep.start, announced)
+        return open.due === undefined ? announced : Effect.zipRight(wakeAt(open.due.at), announced)
       }
     )
   }
@@ -403,7 +402,8 @@ export const make = Effect.fnUntraced(function*(
         () =>
           Effect.flatMap(Clock.currentTimeMillis, (now) => {
             register.leave(sessionId, now)
-            return register.nextDue() === undefined ? Effect.void : sweep.start
+            const next = register.nextDue()
+            return next === undefined ? Effect.void : wakeAt(next)
           })
       ),
     remembered: (sessionId) => Effect.sync(() => memory.of(sessionId)),

@@ -106,7 +106,7 @@ export const metrics = {
  * Cycles run with the context and the `FiberRef`s of the one who calls `make`, not of whoever happened to ask first, each in a span of its
  * own.
  *
- * A policy that makes no sense is a defect (`RestartPolicyInvalid`): here, or, if it depends on the key, of a request for that key.
+ * A policy that depends on the key is asked for when the key ceases to be idle. One that makes no sense is a defect (`RestartPolicyInvalid`): here, or, if it depends on the key, of a request for that key.
  *
  * @since 0.1.0
  */

@@ -97,6 +97,14 @@ describe("Questions", () => {
       expect(shown).toContain("name: as in your passport")
     }))
 
+  it.effect("the choices of a field are shown by their titles, however those are told", () =>
+    Effect.gen(function*() {
+      const question = form({ size: { type: "string", enum: ["s", "m"], enumNames: ["Small", "Medium"] } }, "size")
+      const { answer: given, shown } = yield* answer(question, enter, down, enter)
+      expect(given).toEqual({ action: "accept", content: { size: "m" } })
+      expect(shown).toContain("Medium")
+    }))
+
   it.effect("a form can be declined", () =>
     Effect.gen(function*() {
       expect((yield* answer(form({ name: { type: "string" } }), down, enter)).answer).toEqual({ action: "decline" })

@@ -319,7 +319,7 @@ describe("RestartCoalescer, RC5 and RC6", () => {
       expect(Option.getOrThrow(Option.flatMap(Exit.causeOption(exit), Cause.dieOption))).toBe("a finalizer's bug")
     }).pipe(Effect.provide(quiet)))
 
-  it.scoped("RC6 closing leaves no fiber and no timer, also of what settles and backs off", () =>
+  it.leakFree("RC6 closing leaves no fiber and no timer, also of what settles and backs off", () =>
     Effect.gen(function*() {
       const restarts = yield* RestartCoalescer.make({
         policy: { settle: "1 hour", backoff: { base: "1 hour", cap: "1 hour" } },

@@ -13,11 +13,13 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import { it } from "holdfast/testing/vitest"
+import { it, leakFreeFile } from "holdfast/testing/vitest"
 import * as Backoff from "../../src/lifecycle/stream/Backoff.js"
 import type { StreamSpec } from "../../src/lifecycle/StreamManager.js"
 import * as StreamManager from "../../src/lifecycle/StreamManager.js"
 import { type Line, peer } from "./Streams.js"
+
+leakFreeFile()
 
 /** A manager whose end the test decides. */
 const manager = Effect.gen(function*() {

@@ -8,25 +8,48 @@ import type * as acp from "@agentclientprotocol/sdk"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { ElicitationAnswer, ElicitationRequest } from "../../domain/Elicitation.js"
+import type { AnswerIssue, ElicitationAnswer, ElicitationRequest } from "../../domain/Elicitation.js"
 import { checkRequest } from "../../domain/ElicitationCheck.js"
-import * as FormRules from "../../domain/FormRules.js"
-import * as Issues from "../../domain/Issues.js"
+import * as McpElicitation from "../../domain/McpElicitation.js"
 
-/** `title` is that of the tool call, if the agent told it before. @since 0.1.0 */
-export const ofPermission = (params: acp.RequestPermissionRequest, title: string | undefined): ElicitationRequest => {
-  const { kind, toolCallId } = params.toolCall
-  const what = params.toolCall.title ?? title
-  return {
+/** What the agent told of a tool call before it asks about it. @since 0.1.0 */
+export interface ToolCall {
+  readonly title?: string | undefined
+  readonly kind?: string | undefined
+}
+
+/** A question to a person, and for one by URL the id by which the agent may say that it is settled. @since 0.1.0 */
+export interface Question {
+  readonly request: ElicitationRequest
+  readonly elicitationId?: string | undefined
+}
+
+/** A left has every reason for which it cannot be put to anyone. */
+type Asked = Either.Either<Question, ReadonlyArray<AnswerIssue>>
+
+/**
+ * What an "always" would be about: this kind of tool call with this very title, and nothing wider. An agent that offers no "always"
+ * gets none, and what has no title of its own is asked each time.
+ */
+const subjectOf = (params: acp.RequestPermissionRequest, { kind = "other", title }: ToolCall): string | undefined =>
+  title !== undefined && params.options.some((option) => option.kind.endsWith("_always"))
+    ? `${kind}: ${title}`
+    : undefined
+
+/** @since 0.1.0 */
+export const ofPermission = (params: acp.RequestPermissionRequest, before: ToolCall = {}): Asked => {
+  const { kind, title, toolCallId } = params.toolCall
+  const toolCall = { kind: kind ?? before.kind, title: title ?? before.title }
+  const subject = subjectOf(params, toolCall)
+  const request: ElicitationRequest = {
     kind: "permission",
-    message: what ?? "The agent asks for permission",
+    message: toolCall.title ?? "The agent asks for permission",
     toolCallId,
-    // "always" is about the same words for the same kind of tool, and not a word more
-    ...(what !== undefined && params.options.some((option) => option.kind.endsWith("_always"))
-      ? { subject: kind == null ? what : `${kind}: ${what}` }
-      : {}),
-    options: params.options.map(({ kind, name, optionId }) => ({ kind, name, optionId }))
+    options: params.options.map(({ kind, name, optionId }) => ({ kind, name, optionId })),
+    ...subject === undefined ? {} : { subject }
   }
+  const issues = checkRequest(request)
+  return issues.length === 0 ? Either.right({ request }) : Either.left(issues)
 }
 
 /** @since 0.1.0 */
@@ -49,32 +72,19 @@ export const toPermission = (
   }
 }
 
-/** A question to a person, and for one by URL the id by which the agent may say that it is settled. @since 0.1.0 */
-export interface Question {
-  readonly request: ElicitationRequest
-  readonly elicitationId?: string | undefined
-}
-
-/** A left says why this question cannot be put to anyone. @since 0.1.0 */
-export const ofElicitation = (params: acp.CreateElicitationRequest): Either.Either<Question, string> => {
-  const asked = {
-    message: params.message,
-    ..."toolCallId" in params && typeof params.toolCallId === "string" ? { toolCallId: params.toolCallId } : {}
-  }
-  if (params.mode === "form" && "requestedSchema" in params) {
-    return Either.mapBoth(FormRules.parse(params.requestedSchema), {
-      onLeft: (issues) => `its form is not allowed: ${Issues.toText(issues)}`,
-      onRight: (schema) => ({ request: { kind: "form", ...asked, schema } })
-    })
-  }
-  if (params.mode === "url" && "url" in params && typeof params.url === "string") {
-    const elicitationId = "elicitationId" in params ? String(params["elicitationId"]) : undefined
-    const request: ElicitationRequest = { kind: "url", ...asked, url: params.url }
-    const issues = checkRequest(request)
-    return issues.length === 0 ? Either.right({ request, elicitationId }) : Either.left(Issues.toText(issues))
-  }
-  return Either.left(`its mode "${params.mode}" is not known`)
-}
+/**
+ * ACP's `elicitation/create` is MCP's, with a tool call that it may be about.
+ *
+ * @since 0.1.0
+ */
+export const ofElicitation = (params: acp.CreateElicitationRequest): Asked =>
+  Either.map(McpElicitation.fromCreate(params), ({ externalId, request }) => ({
+    request: {
+      ...request,
+      ..."toolCallId" in params && typeof params.toolCallId === "string" ? { toolCallId: params.toolCallId } : {}
+    },
+    elicitationId: externalId
+  }))
 
 /** Of an answer that was checked against the form (EB7): agents do not check what they get. @since 0.1.0 */
 export const toElicitation = (answer: Option.Option<ElicitationAnswer>): acp.CreateElicitationResponse => {

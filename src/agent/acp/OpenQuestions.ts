@@ -11,7 +11,13 @@ import * as Either from "effect/Either"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
-import type { ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../../domain/Elicitation.js"
+import type {
+  AnswerIssue,
+  ElicitationAnswer,
+  ElicitationOutcome,
+  ElicitationRequest
+} from "../../domain/Elicitation.js"
+import * as Issues from "../../domain/Issues.js"
 import type { AgentSignal } from "../Agent.js"
 import * as AcpQuestions from "./AcpQuestions.js"
 import * as AcpUpdates from "./AcpUpdates.js"
@@ -41,6 +47,8 @@ export const make = (options: {
   readonly isOpen: () => boolean
   /** What the agent called this tool call before. */
   readonly titleOf: (toolCallId: string) => string | undefined
+  /** Of what kind the agent said that it is. */
+  readonly kindOf?: ((toolCallId: string) => string | undefined) | undefined
 }): OpenQuestions => {
   const { push, run, say } = options
   const urls = new Map<string, Deferred.Deferred<ElicitationOutcome>>()
@@ -86,25 +94,29 @@ export const make = (options: {
     )
   }
 
+  /** Tells both: the person, that something could not be asked, and the agent, why. */
+  const refuse = (message: string) => (issues: ReadonlyArray<AnswerIssue>): never => {
+    const why = Issues.toText(issues)
+    say({ type: "Warning", message: `a question of the agent could not be asked: ${why}`, detail: message })
+    throw acp.RequestError.invalidParams({ issues }, why)
+  }
+
   return {
     permission: (params, signal) => {
       const { toolCallId, ...told } = params.toolCall
-      const request = AcpQuestions.ofPermission(params, options.titleOf(toolCallId))
+      const before = { title: options.titleOf(toolCallId), kind: options.kindOf?.(toolCallId) }
       if (Object.values(told).some((value) => value != null)) {
         AcpUpdates.toEvents({ ...told, toolCallId, sessionUpdate: "tool_call_update" }).forEach(say)
       }
-      return run(Effect.map(ask(request, signal), (answer) => AcpQuestions.toPermission(params, answer)))
+      return Either.match(AcpQuestions.ofPermission(params, before), {
+        onLeft: refuse(told.title ?? before.title ?? "a permission"),
+        onRight: ({ request }) =>
+          run(Effect.map(ask(request, signal), (answer) => AcpQuestions.toPermission(params, answer)))
+      })
     },
     elicitation: (params, signal) =>
       Either.match(AcpQuestions.ofElicitation(params), {
-        onLeft: (why): never => {
-          say({
-            type: "Warning",
-            message: `a question of the agent could not be asked: ${why}`,
-            detail: params.message
-          })
-          throw acp.RequestError.invalidParams(undefined, why)
-        },
+        onLeft: refuse(params.message),
         onRight: ({ elicitationId, request }) =>
           run(Effect.map(ask(request, signal, elicitationId), AcpQuestions.toElicitation))
       }),

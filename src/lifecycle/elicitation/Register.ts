@@ -87,8 +87,6 @@ export interface Options {
   readonly maxPendingTotal: number
   /** After how many milliseconds without an attendant a question is answered, and how; `after` is `Infinity` for never. */
   readonly unattended: { readonly after: number; readonly outcome: ElicitationOutcome }
-  /** Is called with every time at which something becomes due. */
-  readonly onDue: (at: number) => void
 }
 
 /** How many ended questions are remembered, so that a late answer hears how they ended (EB6). */
@@ -144,7 +142,6 @@ export const make = (options: Options): Register => {
     const at = Math.min(question.expiresAt, unattendedAt(question, room))
     if (question.due !== undefined) agenda.remove(question.due)
     question.due = at === Infinity ? undefined : agenda.add(at, question)
-    if (at !== Infinity) options.onDue(at)
   }
 
   const scheduleAll = (room: Room) => {

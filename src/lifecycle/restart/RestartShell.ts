@@ -109,9 +109,8 @@ export const make = Effect.fnUntraced(function*<K, A, E, R>(
   }
   const changes = StateChanges.make<K>({ busy: () => MutableHashMap.keys(entries), state: stateOf })
 
-  // RC6: closing it interrupts what runs and waits until it is gone. What it runs can be interrupted where it says so and nowhere else, so
-  // a cycle that is over stays as it ended. It has the `FiberRef`s of this fiber, and not of whoever asks
-  const run = yield* Effect.uninterruptible(FiberSet.makeRuntime<R>())
+  // RC6: closing it interrupts what runs and waits until it is gone. What it runs has the `FiberRef`s of this fiber, and not of whoever asks
+  const run = yield* FiberSet.makeRuntime<R>()
 
   // ------------------------------------------------------------------------------------------ the one step
 
