@@ -39,11 +39,19 @@ const print = (lines: ReadonlyArray<Report.Line>, failed: Failed) => {
   }
 }
 
-/** Those that were to be run and have told nothing of their end. */
-const unended = (tests: ReadonlyArray<Plan.Test>, lines: ReadonlyArray<Report.Line>): Failed =>
+/** Begun and not ended in its share of the time, and much longer: it is stuck in one schedule. */
+const stuck = (lines: ReadonlyArray<Report.Line>): Failed =>
+  lines.filter(({ running }) => running === true).map(({ file, name, schedules }) => ({
+    file,
+    name,
+    message: `  it was stopped in schedule ${schedules + 1} or after it: it did not end in time`
+  }))
+
+/** The slower the machine, the more. */
+const unreached = (tests: ReadonlyArray<Plan.Test>, lines: ReadonlyArray<Report.Line>) =>
   tests.filter(Plan.explores).filter(({ file, name }) =>
-    !lines.some((line) => line.running !== true && file.endsWith(line.file) && name.endsWith(line.name))
-  ).map((test) => ({ ...test, message: "it did not end in time" }))
+    !lines.some((line) => file.endsWith(line.file) && name.endsWith(line.name))
+  ).length
 
 const main = async () => {
   const { minutes, only, pattern, schedules, seed } = flags()
@@ -88,13 +96,14 @@ const main = async () => {
     const known = told.filter(({ failure }) => failure !== undefined)
     // what failed under Interleave has told so itself
     const others = stopped === "too late"
-      ? unended(tests, told)
+      ? stuck(told)
       : stopped === undefined
       ? ended.filter((test) => !known.some(({ name }) => name === test.name))
       : []
     print(told, others)
     const failures = known.length + others.length
     console.log(`\n${told.length} tests, ${failures === 0 ? "no schedule fails" : `${failures} failed`}`)
+    if (stopped === "too late") console.log(`out of time: ${unreached(tests, told)} tests were not reached`)
     if (stopped === "by hand") console.log("stopped before the end")
     process.exitCode = stopped === "by hand" ? 130 : failures === 0 ? 0 : 1
   } finally {

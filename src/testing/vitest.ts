@@ -34,7 +34,7 @@ export interface Interleaved {
   <E>(
     name: string,
     program: () => Effect.Effect<unknown, E, Scope.Scope>,
-    options?: Interleave.Options,
+    options?: Stress.Options,
     timeout?: number
   ): void
 }

@@ -15,6 +15,7 @@ import type { Agent, AgentConnection, AgentSignal } from "../../src/agent/Agent.
 import * as Content from "../../src/domain/Content.js"
 import { AgentDied, type AgentError } from "../../src/domain/Errors.js"
 import type { RunId } from "../../src/domain/Ids.js"
+import type * as Link from "../../src/session/AgentLink.js"
 import * as RunStream from "../../src/session/RunStream.js"
 import * as Harness from "./Harness.js"
 import * as InMemory from "./InMemory.js"
@@ -29,6 +30,18 @@ vi.mock("effect/Effect", async (original) => {
 vi.mock("effect/Mailbox", async (original) => {
   const [mailbox, Steps] = [await original<typeof Mailbox>(), await import("../races/Steps.js")]
   return { ...mailbox, make: Steps.makeMailbox(await vi.importActual("effect/Effect"), mailbox) }
+})
+
+// whoever gets a connection gives way before it is used, if the test says so: what else happens meanwhile is a matter of few operations
+const link = vi.hoisted(() => ({ givesWay: false }))
+vi.mock("../../src/session/AgentLink.js", async (original) => {
+  const actual = await original<typeof Link>()
+  const make: typeof Link.make = (options) =>
+    Effect.map(actual.make(options), (made) => ({
+      ...made,
+      get: Effect.tap(made.get, () => link.givesWay ? Effect.yieldNow() : Effect.void)
+    }))
+  return { ...actual, make }
 })
 
 const died = new AgentDied({ exitCode: 3, signal: null, stderr: "", message: "the agent died: exit code 3" })
@@ -161,10 +174,11 @@ describe("the end of a run", () => {
     Effect.gen(function*() {
       const agent = yield* driver("leaves at once", (signals) => ({ prompt: () => Effect.void, leaves: signals.end }))
       const session = yield* InMemory.make(agent)
+      link.givesWay = true
       yield* follow(session, yield* session.prompt("hello"))
       yield* session.shutdown
       InMemory.checkHistory(yield* session.history)
-    }).pipe(InMemory.repeatable), oneStandsStill)
+    }).pipe(Effect.ensuring(Effect.sync(() => link.givesWay = false)), InMemory.repeatable), oneStandsStill)
 
   it.interleaved("RS1 a cancel whose caller leaves at any step is no half cancel", () =>
     Effect.gen(function*() {

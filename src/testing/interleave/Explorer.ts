@@ -1,5 +1,5 @@
 /**
- * Runs one schedule: a `Scheduler` that asks an `Oracle` at each step which fiber goes on.
+ * Runs one schedule: a `Scheduler` that asks an `Oracle` at each step which fiber goes on, and the `Supervisor` of these fibers.
  *
  * Effect's run loop tells it of every operation before it runs (`Supervisor.onEffect`), asks whether the fiber shall yield
  * (`Scheduler.shouldYield`), and hands over every resumption (`Scheduler.scheduleTask`). Nothing else decides who runs, so the
@@ -78,11 +78,11 @@ const victims = new WeakSet<object>()
 export const markVictim = (effect: Effect.Effect<unknown, unknown, unknown>): void => void victims.add(effect)
 
 /** @since 0.1.0 */
-export class Explorer implements Scheduler.Scheduler {
+export class Explorer extends Supervisor.AbstractSupervisor<void> implements Scheduler.Scheduler {
+  override readonly value = Effect.void
   /** The fibers that have not ended, in the order of their start. */
   readonly alive = new Set<Thread.Thread>()
   readonly answers: Answers = { chosen: [], alternatives: [], costs: [] }
-  readonly supervisor: Supervisor.Supervisor<void> = new Watch(this)
   /** Operations so far. */
   steps = 0
   /** Steps of the victim so far: its operations, and its waits. */
@@ -97,7 +97,8 @@ export class Explorer implements Scheduler.Scheduler {
   private readonly threads = new Map<object, Thread.Thread>()
   private readonly ready: Array<Thread.Thread> = []
   private readonly callbacks = Thread.make({ id: Thread.callbacks, fiber: undefined, parent: undefined, victim: false })
-  private readonly interruption = Thread.make({ ...this.callbacks, id: Thread.interruption })
+  /** It comes when the victim waits. */
+  private interruption: Thread.Thread | undefined
   private readonly atEachStep: boolean
   private running = this.callbacks
   /** Who goes on because the one that was running was put off. */
@@ -108,6 +109,7 @@ export class Explorer implements Scheduler.Scheduler {
   private over = false
 
   constructor(readonly options: Options, readonly clock: VirtualClock) {
+    super()
     this.atEachStep = options.granularity === "op"
   }
 
@@ -130,7 +132,7 @@ export class Explorer implements Scheduler.Scheduler {
 
   private drain(): void {
     while (this.ready.length > 0 && !this.exhausted) {
-      if (this.ready.length === 1 && this.ready[0] === this.interruption && this.postpones()) {
+      if (this.interruption !== undefined && this.postpones(this.interruption)) {
         this.clock.advance()
         continue
       }
@@ -204,7 +206,7 @@ export class Explorer implements Scheduler.Scheduler {
   }
 
   /** Before each operation: decides whether it is put off, and whether the victim is interrupted. */
-  before(fiber: Fiber.RuntimeFiber<unknown, unknown>, effect: Effect.Effect<unknown, unknown, unknown>): void {
+  override onEffect<A, E>(fiber: Fiber.RuntimeFiber<A, E>, effect: Effect.Effect<unknown, unknown, unknown>): void {
     const thread = fiber === this.running.fiber ? this.running : this.of(fiber)
     const operation = Operation.name(effect)
     thread.waits = false
@@ -240,11 +242,13 @@ export class Explorer implements Scheduler.Scheduler {
   }
 
   /** After the last operation, until the fiber is resumed. */
-  suspended(fiber: Fiber.RuntimeFiber<unknown, unknown>): void {
+  override onSuspend<A, E>(fiber: Fiber.RuntimeFiber<A, E>): void {
     const thread = this.of(fiber)
     // while it waits is a step, too: then the interruption is one more that may be chosen
     if (this.over || !thread.victim || !thread.waits) return
-    if (this.victimSteps++ === this.options.interruptAt) this.enqueue(this.interruption, () => this.interrupt(thread))
+    if (this.victimSteps++ !== this.options.interruptAt) return
+    this.interruption = Thread.make({ id: Thread.interruption, fiber: undefined, parent: undefined, victim: false })
+    this.enqueue(this.interruption, () => this.interrupt(thread))
   }
 
   private interrupt(thread: Thread.Thread): void {
@@ -256,8 +260,9 @@ export class Explorer implements Scheduler.Scheduler {
   }
 
   /** Nothing is left but the interruption of the victim that waits: does time go on first? */
-  private postpones(): boolean {
-    if (this.over || this.postponed >= postponements || !this.clock.waiting()) return false
+  private postpones(interruption: Thread.Thread): boolean {
+    if (this.ready.length > 1 || this.ready[0] !== interruption) return false
+    if (this.over || this.postponed >= postponements || !this.clock.waits) return false
     if (this.answer(this.options.oracle.choose(2), 2, plainIsFree) === 0) return false
     this.postponed++
     return true
@@ -286,7 +291,7 @@ export class Explorer implements Scheduler.Scheduler {
     const known = this.threads.get(fiber)
     if (known !== undefined) return known
     // the program has replaced the supervisor
-    fiber.addObserver((exit) => this.ended(fiber, exit))
+    fiber.addObserver((exit) => this.onEnd(exit, fiber))
     return this.add(fiber, undefined, false)
   }
 
@@ -307,17 +312,18 @@ export class Explorer implements Scheduler.Scheduler {
     return thread
   }
 
-  started(
-    fiber: Fiber.RuntimeFiber<unknown, unknown>,
-    effect: Effect.Effect<unknown, unknown, unknown>,
-    parent: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  override onStart<A, E, R>(
+    _context: unknown,
+    effect: Effect.Effect<A, E, R>,
+    parent: Option.Option<Fiber.RuntimeFiber<unknown, unknown>>,
+    fiber: Fiber.RuntimeFiber<A, E>
   ): void {
     if (this.over) return
-    const thread = this.add(fiber, parent === undefined ? undefined : this.of(parent), victims.has(effect))
+    const thread = this.add(fiber, parent._tag === "Some" ? this.of(parent.value) : undefined, victims.has(effect))
     this.options.recorder?.forked(thread)
   }
 
-  ended(fiber: Fiber.RuntimeFiber<unknown, unknown>, exit: Exit.Exit<unknown, unknown>): void {
+  override onEnd<A, E>(exit: Exit.Exit<A, E>, fiber: Fiber.RuntimeFiber<A, E>): void {
     const thread = this.of(fiber)
     this.alive.delete(thread)
     if (!this.over) this.options.recorder?.ended(thread, exit)
@@ -338,34 +344,5 @@ export class Explorer implements Scheduler.Scheduler {
     this.close()
     for (const { fiber } of this.alive) fiber?.unsafeInterruptAsFork(FiberId.none)
     this.run(() => this.alive.size === 0)
-  }
-}
-
-class Watch extends Supervisor.AbstractSupervisor<void> {
-  override readonly value = Effect.void
-
-  constructor(private readonly explorer: Explorer) {
-    super()
-  }
-
-  override onStart<A, E, R>(
-    _context: unknown,
-    effect: Effect.Effect<A, E, R>,
-    parent: Option.Option<Fiber.RuntimeFiber<unknown, unknown>>,
-    fiber: Fiber.RuntimeFiber<A, E>
-  ): void {
-    this.explorer.started(fiber, effect, parent._tag === "Some" ? parent.value : undefined)
-  }
-
-  override onEnd<A, E>(exit: Exit.Exit<A, E>, fiber: Fiber.RuntimeFiber<A, E>): void {
-    this.explorer.ended(fiber, exit)
-  }
-
-  override onEffect<A, E>(fiber: Fiber.RuntimeFiber<A, E>, effect: Effect.Effect<unknown, unknown, unknown>): void {
-    this.explorer.before(fiber, effect)
-  }
-
-  override onSuspend<A, E>(fiber: Fiber.RuntimeFiber<A, E>): void {
-    this.explorer.suspended(fiber)
   }
 }

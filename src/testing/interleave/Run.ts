@@ -18,7 +18,7 @@ import type * as Scope from "effect/Scope"
 import * as Explorer from "./Explorer.js"
 import type { Recording } from "./Recording.js"
 import type { Thread } from "./Thread.js"
-import * as VirtualClock from "./VirtualClock.js"
+import { VirtualClock } from "./VirtualClock.js"
 
 /** @since 0.1.0 */
 export type Program = Effect.Effect<unknown, unknown, Scope.Scope>
@@ -56,23 +56,24 @@ const silent = HashSet.empty()
 /** @since 0.1.0 */
 export const run = (program: Program, options: Options): Outcome => {
   const { maxSteps, recorder, seed } = options
-  const clock = VirtualClock.make()
+  const clock = new VirtualClock()
   const explorer = new Explorer.Explorer(options, clock)
   recorder?.begin(explorer, clock)
-  const services = DefaultServices.liveServices.pipe(
-    Context.add(Clock.Clock, clock),
-    Context.add(Random.Random, Random.make(seed))
-  )
+  const services = new Map(DefaultServices.liveServices.unsafeMap)
+  services.set(Clock.Clock.key, clock)
+  services.set(Random.Random.key, Random.make(seed))
+  const loggers = recorder === undefined ? silent : HashSet.make(recorder.logger)
   const main = Runtime.runFork(runtime, Effect.scoped(program), {
-    scheduler: explorer,
     immediate: false,
-    updateRefs: (refs, id) =>
-      FiberRefs.updateManyAs(refs, {
-        forkAs: id,
+    // all that the program inherits, at once: a schedule is short, so what it takes to begin one counts
+    updateRefs: (_, id) =>
+      FiberRefs.updateManyAs(FiberRefs.empty(), {
         entries: [
-          [DefaultServices.currentServices, [[id, services]]],
-          [FiberRef.currentSupervisor, [[id, explorer.supervisor]]],
-          [FiberRef.currentLoggers, [[id, recorder === undefined ? silent : HashSet.make(recorder.logger)]]]
+          [FiberRef.currentContext, [[id, Context.empty()]]],
+          [FiberRef.currentScheduler, [[id, explorer]]],
+          [FiberRef.currentSupervisor, [[id, explorer]]],
+          [DefaultServices.currentServices, [[id, Context.unsafeMake(services)]]],
+          [FiberRef.currentLoggers, [[id, loggers]]]
         ]
       })
   })

@@ -3,7 +3,7 @@
  *
  * - `INTERLEAVE_SCHEDULES`, `INTERLEAVE_SEED`: in the place of the test's own; an exhaustive search gets no fewer than it has
  * - `INTERLEAVE_MINUTES`: how long one test may take
- * - `INTERLEAVE_REPORT`: a file to which each test appends a line of JSON when it has ended, and now and then before
+ * - `INTERLEAVE_REPORT`: a file to which each test appends a line of JSON when it begins, now and then, and when it has ended
  *
  * @since 0.1.0
  */
@@ -41,21 +41,37 @@ const number = (name: string, least: number): number | undefined => {
 export const isAsked = (): boolean =>
   ["INTERLEAVE_SCHEDULES", "INTERLEAVE_MINUTES"].some((name) => (process.env[name] ?? "") !== "")
 
+/** @since 0.1.0 */
+export interface Options extends Interleave.Options {
+  /**
+   * The test fails unless every schedule within the bounds of the strategy was tried. With that many schedules it is not cut short but
+   * by the time that the environment allows; then it says in the report that it was not exhaustive.
+   */
+  readonly exhaustive?: true | undefined
+}
+
 /** The options of a test, as the environment changes them. @since 0.1.0 */
-export const options = (own: Interleave.Options): Interleave.Options => {
-  const schedules = number("INTERLEAVE_SCHEDULES", 1)
+export const options = ({ exhaustive, ...own }: Options): Interleave.Options => {
+  const asked = number("INTERLEAVE_SCHEDULES", 1)
   const minutes = number("INTERLEAVE_MINUTES", 0)
   const seed = number("INTERLEAVE_SEED", 0)
-  const asked = own.strategy?._tag === "Exhaustive" && schedules !== undefined
-    ? Math.max(schedules, own.schedules ?? Interleave.exhaustiveSchedules)
-    : schedules
+  const least = own.schedules ?? (exhaustive === true ? Infinity : Interleave.exhaustiveSchedules)
+  const schedules = exhaustive === true || (own.strategy?._tag === "Exhaustive" && asked !== undefined)
+    ? Math.max(asked ?? 0, least)
+    : asked
   return {
     ...own,
-    ...(asked === undefined ? {} : { schedules: asked }),
+    ...(schedules === undefined ? {} : { schedules }),
     ...(seed === undefined ? {} : { seed }),
     ...(minutes === undefined ? {} : { timeBox: Duration.minutes(minutes) })
   }
 }
+
+/** A test that promised to try all has not. */
+const incomplete = (own: Options, { exhaustive, schedules }: Interleave.Passed) =>
+  own.exhaustive === true && !exhaustive && number("INTERLEAVE_MINUTES", 0) === undefined
+    ? Effect.dieMessage(`not every schedule was tried: there are more than ${schedules}`)
+    : Effect.void
 
 /** How often a test that runs tells how far it is, in milliseconds. */
 const breath = 1000
@@ -70,25 +86,37 @@ const live = Clock.make()
  */
 export const check = <E>(
   program: () => Effect.Effect<unknown, E, Scope.Scope>,
-  own: Interleave.Options,
+  own: Options,
   test: { readonly file: string; readonly name: string }
 ): Effect.Effect<Interleave.Passed, Interleave.InterleaveFailure> =>
   Effect.suspend(() => {
     const report = process.env["INTERLEAVE_REPORT"] ?? ""
-    if (report === "") return Interleave.check(Effect.suspend(program), options(own))
+    if (report === "") {
+      return Effect.tap(Interleave.check(Effect.suspend(program), options(own)), (passed) => incomplete(own, passed))
+    }
     const { file, name } = test
     const write = (line: Line) => fs.appendFileSync(report, `${JSON.stringify(line)}\n`)
     const start = live.unsafeCurrentTimeMillis()
+    const running = (schedules: number) =>
+      write({
+        file,
+        name,
+        schedules,
+        distinct: 0,
+        exhaustive: false,
+        millis: live.unsafeCurrentTimeMillis() - start,
+        running: true
+      })
     let told = start
     let begun = 0
+    running(0)
     // evaluated once in each schedule
     const counted = Effect.suspend(() => {
       begun++
       const now = live.unsafeCurrentTimeMillis()
       if (now - told >= breath) {
         told = now
-        const schedules = begun - 1
-        write({ file, name, schedules, distinct: 0, exhaustive: false, millis: now - start, running: true })
+        running(begun - 1)
       }
       return program()
     })
@@ -98,7 +126,7 @@ export const check = <E>(
         const line = { file, name, schedules, distinct, millis }
         if (result._tag === "Passed") {
           write({ ...line, exhaustive: result.exhaustive })
-          return Effect.succeed(result)
+          return Effect.as(incomplete(own, result), result)
         }
         const { choices, reason, seed } = result
         write({ ...line, exhaustive: false, failure: { seed, choices, reason } })

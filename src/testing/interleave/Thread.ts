@@ -29,8 +29,11 @@ export interface Thread {
 }
 
 /** @since 0.1.0 */
-export const make = (options: Pick<Thread, "id" | "fiber" | "parent" | "victim">): Thread => ({
-  ...options,
+export const make = ({ fiber, id, parent, victim }: Pick<Thread, "id" | "fiber" | "parent" | "victim">): Thread => ({
+  id,
+  fiber,
+  parent,
+  victim,
   tasks: [],
   started: false,
   fresh: true,

@@ -14,50 +14,59 @@ interface Timer {
   readonly fire: () => void
 }
 
-/** @since 0.1.0 */
-export interface VirtualClock extends Clock.Clock {
-  /** Moves to the next timer and fires all that are due then. False when there is none that ever comes. */
-  readonly advance: () => boolean
-  /** Whether there is such a timer. */
-  readonly waiting: () => boolean
-}
+/** It starts at 0. A class, because one is made for each schedule. @since 0.1.0 */
+export class VirtualClock implements Clock.Clock {
+  readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
+  private now = 0
+  /** In the order in which they were set. */
+  private readonly timers = new Set<Timer>()
 
-/** It starts at 0. @since 0.1.0 */
-export const make = (): VirtualClock => {
-  let now = 0
-  // in the order in which they were set
-  const timers = new Set<Timer>()
-  const earliest = () => {
+  unsafeCurrentTimeMillis(): number {
+    return this.now
+  }
+
+  unsafeCurrentTimeNanos(): bigint {
+    return BigInt(Math.round(this.now * 1_000_000))
+  }
+
+  get currentTimeMillis(): Effect.Effect<number> {
+    return Effect.sync(() => this.unsafeCurrentTimeMillis())
+  }
+
+  get currentTimeNanos(): Effect.Effect<bigint> {
+    return Effect.sync(() => this.unsafeCurrentTimeNanos())
+  }
+
+  sleep(duration: Duration.Duration): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      const timer = { at: this.now + Duration.toMillis(duration), fire: () => resume(Effect.void) }
+      this.timers.add(timer)
+      return Effect.sync(() => this.timers.delete(timer))
+    })
+  }
+
+  /** Whether there is a timer that ever comes. */
+  get waits(): boolean {
+    return this.next() < Infinity
+  }
+
+  /** Moves to the next timer and fires all that are due then. False when there is none that ever comes. */
+  advance(): boolean {
+    const next = this.next()
+    if (next === Infinity) return false
+    this.now = next
+    // together: one by one, the explorer would never see them race
+    for (const timer of this.timers) {
+      if (timer.at > next) continue
+      this.timers.delete(timer)
+      timer.fire()
+    }
+    return true
+  }
+
+  private next(): number {
     let next = Infinity
-    for (const { at } of timers) next = Math.min(next, at)
+    for (const { at } of this.timers) next = Math.min(next, at)
     return next
   }
-  return {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: () => now,
-    currentTimeMillis: Effect.sync(() => now),
-    unsafeCurrentTimeNanos: () => nanos(now),
-    currentTimeNanos: Effect.sync(() => nanos(now)),
-    sleep: (duration) =>
-      Effect.async<void>((resume) => {
-        const timer = { at: now + Duration.toMillis(duration), fire: () => resume(Effect.void) }
-        timers.add(timer)
-        return Effect.sync(() => timers.delete(timer))
-      }),
-    waiting: () => earliest() < Infinity,
-    advance: () => {
-      const next = earliest()
-      if (next === Infinity) return false
-      now = next
-      // together: one by one, the explorer would never see them race
-      for (const timer of timers) {
-        if (timer.at > now) continue
-        timers.delete(timer)
-        timer.fire()
-      }
-      return true
-    }
-  }
 }
-
-const nanos = (millis: number): bigint => BigInt(Math.round(millis * 1_000_000))

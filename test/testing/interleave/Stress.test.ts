@@ -71,6 +71,15 @@ describe("options", () => {
       expect(Stress.options({ strategy, schedules: 5 }).schedules).toBe(20)
     }))
 
+  it.scoped("let a search that promises to be exhaustive end", () =>
+    Effect.gen(function*() {
+      const own = { strategy: Interleave.exhaustive(), exhaustive: true } as const
+      expect(Stress.options(own)).toEqual({ strategy: own.strategy, schedules: Infinity })
+      expect(Stress.options({ ...own, schedules: 5 }).schedules).toBe(5)
+      yield* environment({ INTERLEAVE_SCHEDULES: "20" })
+      expect(Stress.options({ ...own, schedules: 5 }).schedules).toBe(20)
+    }))
+
   it.scoped.each(["0", "-1", "many"])("refuse %s schedules", (text) =>
     Effect.gen(function*() {
       yield* environment({ INTERLEAVE_SCHEDULES: text })
@@ -96,6 +105,19 @@ describe("check", () => {
       expect(yield* last).toMatchObject({ ...test, exhaustive: true })
     }))
 
+  it.scoped("fails when a search promised to be exhaustive and is not, unless it was short of time", () =>
+    Effect.gen(function*() {
+      const own = { strategy: Interleave.exhaustive({ preemptions: 1 }), exhaustive: true } as const
+      const passed = yield* Stress.check(counter(true), own, test)
+      expect(passed.exhaustive).toBe(true)
+      const cut = yield* Effect.exit(Stress.check(counter(true), { ...own, schedules: passed.schedules - 1 }, test))
+      expect(String(cut)).toMatch(`not every schedule was tried: there are more than ${passed.schedules - 1}`)
+      const { last } = yield* report
+      yield* environment({ INTERLEAVE_MINUTES: "0" })
+      yield* Stress.check(counter(true), own, test)
+      expect(yield* last).toMatchObject({ schedules: 1, exhaustive: false })
+    }))
+
   it.scoped("tells what it takes to see a failure again, and fails", () =>
     Effect.gen(function*() {
       const { last } = yield* report
@@ -112,11 +134,13 @@ describe("check", () => {
       const { lines } = yield* report
       yield* environment({ INTERLEAVE_SCHEDULES: "1000000", INTERLEAVE_MINUTES: String(1.5 / 60) })
       yield* Stress.check(counter(true), {}, test)
-      const [first, ...others] = yield* lines
+      const [first, second, ...others] = yield* lines
       const last = others.at(-1)
-      expect(first).toMatchObject({ ...test, running: true })
+      expect(first).toMatchObject({ ...test, schedules: 0, running: true })
+      expect(second).toMatchObject({ ...test, running: true })
+      expect(second?.schedules).toBeGreaterThan(0)
       expect(last).not.toHaveProperty("running")
-      expect(last?.schedules).toBeGreaterThan(first?.schedules ?? Infinity)
+      expect(last?.schedules).toBeGreaterThan(second?.schedules ?? Infinity)
     }))
 
   it.scoped("is the same without a report", () =>

@@ -11,7 +11,7 @@ import * as Search from "../../../src/testing/interleave/Search.js"
 import { shrink } from "../../../src/testing/interleave/Shrink.js"
 import * as SourceLines from "../../../src/testing/interleave/SourceLines.js"
 import * as Thread from "../../../src/testing/interleave/Thread.js"
-import * as VirtualClock from "../../../src/testing/interleave/VirtualClock.js"
+import { VirtualClock } from "../../../src/testing/interleave/VirtualClock.js"
 import { planted } from "./planted.js"
 
 const run = (program: Run.Program, oracle: Oracle.Oracle, interruptAt?: number) =>
@@ -155,7 +155,7 @@ describe("Shrink", () => {
 describe("VirtualClock", () => {
   it.effect("moves to the next timer and fires all that are due", () =>
     Effect.gen(function*() {
-      const clock = VirtualClock.make()
+      const clock = new VirtualClock()
       const fired: Array<number> = []
       const sleep = (millis: number) =>
         Effect.fork(Effect.tap(clock.sleep(Duration.millis(millis)), () => Effect.sync(() => fired.push(millis))))
@@ -164,23 +164,23 @@ describe("VirtualClock", () => {
       expect(clock.advance()).toBe(true)
       yield* Effect.yieldNow()
       expect([clock.unsafeCurrentTimeMillis(), ...fired]).toStrictEqual([10, 10])
-      expect(clock.waiting()).toBe(true)
+      expect(clock.waits).toBe(true)
       expect(clock.advance()).toBe(true)
       yield* Effect.yieldNow()
       expect([clock.unsafeCurrentTimeMillis(), ...fired]).toStrictEqual([20, 10, 20, 20])
       expect(yield* clock.currentTimeNanos).toBe(20_000_000n)
       // a sleep without end is no timer
-      expect([clock.waiting(), clock.advance()]).toStrictEqual([false, false])
+      expect([clock.waits, clock.advance()]).toStrictEqual([false, false])
       yield* Fiber.interruptAll(fibers)
     }))
 
   it.effect("an interrupted sleep is no timer any more", () =>
     Effect.gen(function*() {
-      const clock = VirtualClock.make()
+      const clock = new VirtualClock()
       const fiber = yield* Effect.fork(clock.sleep(Duration.seconds(1)))
       yield* Effect.yieldNow()
       yield* Fiber.interrupt(fiber)
-      expect(clock.waiting()).toBe(false)
+      expect(clock.waits).toBe(false)
     }))
 })
 
