@@ -12,9 +12,10 @@
  * const report = yield* Interleave.explore(program, { strategy: Interleave.exhaustive({ preemptions: 2 }) })
  * ```
  *
- * The program runs again and again, each time in another order, under a scheduler that decides before each operation which fiber goes on,
- * a clock that jumps from timer to timer, and a `Random` with a seed. It has failed when it fails or dies, when nothing in it can go on, when
- * it never ends, and when a fiber outlives its scope. A failure says how to run exactly that order again.
+ * The program runs again and again, each time in another order: under a scheduler that decides before each operation which
+ * fiber goes on, a clock that jumps from timer to timer, and a `Random` with a seed. A schedule has failed when the program fails
+ * or dies, when nothing in it can go on, when it never ends, and when a fiber outlives its scope. The report says how to run that
+ * very schedule again, and shows it line by line.
  *
  * `docs/testing.md` is the guide. Under vitest: `it.interleaved` of `holdfast/testing/vitest`.
  *

@@ -137,7 +137,9 @@ describe("Restarts", () => {
         yield* TestClock.adjust("30 seconds")
         expect((yield* Fiber.join(failing))._tag).toBe("AgentDied")
       }
-      expect(yield* Effect.flip(sessions.restart(id, "failed"))).toMatchObject({ _tag: "RestartStorm", failures: 4 })
+      expect(yield* Effect.exit(sessions.restart(id, "failed"))).toMatchObject({
+        cause: { error: { _tag: "RestartStorm", failures: 4 } }
+      })
       expect((yield* sessions.get(id)).status).toBe("failed")
       yield* Effect.flatten(sessions.restart(id, "requested"))
       expect(yield* agent.live).toHaveLength(1)
@@ -168,6 +170,8 @@ describe("Restarts", () => {
       expect((yield* Fiber.join(waiting))._tag).toBe("SessionClosed")
       yield* TestClock.adjust("10 minutes")
       expect(yield* agent.connects).toBe(2)
-      expect((yield* Effect.flip(sessions.restart(id, "requested")))._tag).toBe("SessionClosed")
+      expect(yield* Effect.exit(sessions.restart(id, "requested"))).toMatchObject({
+        cause: { error: { _tag: "SessionClosed" } }
+      })
     }))
 })

@@ -35,7 +35,7 @@ interface Stretch {
 }
 
 /** A line takes its time to be found, and a livelock has 100,000 steps: so many are looked for, then only those of the last steps. */
-const patience = { lines: 3000, last: 100 }
+const patience = { lines: 2000, last: 100 }
 
 /** How deep a fiber's stack is searched for a line of the program. */
 const depth = 50

@@ -106,7 +106,8 @@ export const describe = (fault: Fault, wait: (thread: Thread) => string): string
     case "Outlives":
       return `fibers outlive the program and its scope\n${waits(fault.fibers)}`
     case "Strays":
-      return "the program is not deterministic: after the same choices it went another way (Date.now, Math.random, or state that it keeps from one run to the next?)"
+      return "the program is not deterministic: after the same choices it went another way\n" +
+        "  Date.now, Math.random, or something that it keeps from one run to the next?"
   }
 }
 

@@ -150,7 +150,7 @@ it.leakFree(
 
 leaks(
   "of its own · setInterval, 4322 ms",
-  () => Effect.zipRight(Effect.sync(() => setInterval(() => {}, 4322)), Effect.fail(new Error("of its own")))
+  () => Effect.zipRight(Effect.sync(() => setInterval(() => {}, 4322)), Effect.fail("of its own"))
 )
 
 leaks(
