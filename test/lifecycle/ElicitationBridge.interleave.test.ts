@@ -66,8 +66,6 @@ const hasWon = (exit: Exit.Exit<unknown, unknown>): boolean => {
 const race = (parties: readonly [Party, ...ReadonlyArray<Party>], more: Partial<Question> = {}) =>
   Effect.gen(function*() {
     const bridge = yield* ElicitationBridge.make()
-    // the session has more than this question
-    yield* bridge.attend(sessionId)
     const { id, question, told } = recorded(more.request ?? permission, more)
     const asker = yield* Effect.fork(bridge.ask(question))
     const attempt = { bridge, id: yield* id, asker }
@@ -261,28 +259,6 @@ describe("EB5 announcing never waits for a consumer", () => {
         yield* Fiber.interrupt(reader)
       }),
     { interruptAt: "every-step", schedules: 500 }
-  )
-
-  exhaustive(
-    "EB8 a reader hears of what changes while it looks (exhaustive: all schedules with two preemptions)",
-    () =>
-      Effect.gen(function*() {
-        const bridge = yield* ElicitationBridge.make()
-        let seen = -1
-        yield* Effect.fork(
-          Stream.runForEach(bridge.changes({ sessionId }), (questions) =>
-            Effect.sync(() => {
-              seen = questions.length
-            }))
-        )
-        const { id, question } = recorded(confirmation)
-        yield* Effect.fork(bridge.ask(question))
-        yield* id
-        // when nothing can go on any more but time
-        yield* Effect.sleep("1 second")
-        expect(seen).toBe(1)
-      }),
-    Interleave.exhaustive({ preemptions: 2 })
   )
 
   it.interleaved("EB5 EB8 whatever a reader misses, what it has seen last is how it is", () =>

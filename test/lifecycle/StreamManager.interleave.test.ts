@@ -1,6 +1,6 @@
 /**
- * The promises of `StreamManager` in every order of events. A peer notes what must never happen, such as a dial while another of its
- * connections is open, and each program ends by looking at that and at what is left.
+ * The promises of `StreamManager` in every order of events. A program's peer fails when a connection is dialed while another one of it is open,
+ * and each of them ends by closing the manager and looking for what is left.
  */
 import { describe, expect } from "@effect/vitest"
 import * as Cause from "effect/Cause"

@@ -215,10 +215,7 @@ const asked = (memory: Memory | undefined, cause: Cause, now: number): Step => {
     }
     case "Idle":
       return start(
-        // a person closes the circuit, also one that has cooled and waits for its trial
-        memory.deadline !== undefined && memory.deadline <= now || memory.trial && cause === "requested"
-          ? clean
-          : memory,
+        memory.deadline !== undefined && memory.deadline <= now ? clean : memory,
         add(undefined, cause),
         now,
         coveredBy.first
