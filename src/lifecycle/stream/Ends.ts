@@ -30,7 +30,7 @@ const both = <E>(combine: (left: Cause.Cause<E>, right: Cause.Cause<E>) => Cause
 
 /** What is left when the interruptions are gone, which were the manager's own. */
 const mistakes = <E>(...exits: ReadonlyArray<Exit.Exit<unknown, E>>): Cause.Cause<E> | undefined => {
-  const rest = exits.filter(Exit.isFailure).map(({ cause }) =>
+  const rest = exits.filter(Exit.isFailure).filter(({ cause }) => !Cause.isInterruptedOnly(cause)).map(({ cause }) =>
     Cause.match(cause, {
       onEmpty: Cause.empty,
       onFail: Cause.fail<E>,

@@ -138,7 +138,8 @@ export class Keeper<A, E> implements Kept, StreamHandle<A, E> {
   get gone(): Effect.Effect<void> {
     return Effect.fiberIdWith((me) =>
       // who ends a stream from inside it would wait for itself
-      this.contains(me) ? Effect.void : Effect.asVoid(Fiber.await(this.fiber))
+      // most are gone when the first of thousands has been waited for
+      this.contains(me) || this.fiber.unsafePoll() !== null ? Effect.void : Effect.asVoid(Fiber.await(this.fiber))
     )
   }
 
