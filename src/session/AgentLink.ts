@@ -8,7 +8,9 @@
  */
 import * as Cause from "effect/Cause"
 import type * as Chunk from "effect/Chunk"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { AgentConnection, AgentSignal } from "../agent/Agent.js"
@@ -60,7 +62,7 @@ export const make = Effect.fnUntraced(function*(options: {
 }) {
   const { key, streams } = options
   let handle: StreamHandle<AgentConnection, LinkError> | undefined
-  let attaching = false
+  let attaching: Deferred.Deferred<void> | undefined
   let closed = false
 
   const pump = (connection: AgentConnection, within: Scope.Scope): Effect.Effect<void, AgentError> =>
@@ -84,26 +86,29 @@ export const make = Effect.fnUntraced(function*(options: {
       })
   }
 
-  const attached: Effect.Effect<StreamHandle<AgentConnection, LinkError>, LinkError> = Effect.suspend(() => {
-    if (closed) return Effect.fail(gone(closing))
-    // whoever finds the stream attached finds its handle, too
-    if (attaching) return Effect.zipRight(Effect.yieldNow(), attached)
-    attaching = true
-    return streams.attach(key, spec).pipe(
-      Effect.tap((attached) => {
-        handle = attached
-      }),
-      Effect.catchTags({
-        StreamAlreadyAttached: () =>
-          handle === undefined ? Effect.fail(gone("another has its name")) : Effect.succeed(handle),
-        StreamManagerClosed: () => Effect.fail(gone("Holdfast is shutting down"))
-      }),
-      Effect.ensuring(Effect.sync(() => {
-        attaching = false
-      })),
-      Effect.uninterruptible
-    )
-  })
+  // whoever finds the stream attached finds its handle, too
+  const attached: Effect.Effect<StreamHandle<AgentConnection, LinkError>, LinkError> = Effect.uninterruptibleMask(
+    (restore) =>
+      Effect.suspend(() => {
+        if (closed) return Effect.fail(gone(closing))
+        if (attaching !== undefined) return Effect.zipRight(restore(Deferred.await(attaching)), attached)
+        const over = attaching = Deferred.unsafeMake<void>(FiberId.none)
+        return streams.attach(key, spec).pipe(
+          Effect.tap((attached) => {
+            handle = attached
+          }),
+          Effect.catchTags({
+            StreamAlreadyAttached: () =>
+              handle === undefined ? Effect.fail(gone("another has its name")) : Effect.succeed(handle),
+            StreamManagerClosed: () => Effect.fail(gone("Holdfast is shutting down"))
+          }),
+          Effect.ensuring(Effect.suspend(() => {
+            attaching = undefined
+            return Deferred.succeed(over, void 0)
+          }))
+        )
+      })
+  )
 
   yield* Effect.addFinalizer(() => {
     closed = true
