@@ -58,7 +58,6 @@ export const run = (program: Program, options: Options): Outcome => {
   const { maxSteps, recorder, seed } = options
   const clock = new VirtualClock()
   const explorer = new Explorer.Explorer(options, clock)
-  recorder?.begin(explorer, clock)
   const services = new Map(DefaultServices.liveServices.unsafeMap)
   services.set(Clock.Clock.key, clock)
   services.set(Random.Random.key, Random.make(seed))
@@ -77,7 +76,12 @@ export const run = (program: Program, options: Options): Outcome => {
         ]
       })
   })
-  explorer.run(() => main.unsafePoll() !== null)
+  recorder?.begin(explorer, clock)
+  try {
+    explorer.run(() => main.unsafePoll() !== null)
+  } finally {
+    recorder?.end()
+  }
 
   const exit = main.unsafePoll()
   const fault = (): Fault | undefined => {
