@@ -46,6 +46,8 @@ export interface Answers {
   readonly alternatives: Array<number>
   /** `plainIsFree`, `othersAreFaults`, or a bit for each answer that preempts. */
   readonly costs: Array<number>
+  /** Of what had happened when it was asked. */
+  readonly hashes: Array<number>
 }
 
 /** Every answer but 0 preempts: somebody could have gone on, and does not. */
@@ -82,14 +84,14 @@ export class Explorer extends Supervisor.AbstractSupervisor<void> implements Sch
   override readonly value = Effect.void
   /** The fibers that have not ended, in the order of their start. */
   readonly alive = new Set<Thread.Thread>()
-  readonly answers: Answers = { chosen: [], alternatives: [], costs: [] }
+  readonly answers: Answers = { chosen: [], alternatives: [], costs: [], hashes: [] }
   /** Operations so far. */
   steps = 0
   /** Steps of the victim so far: its operations, and its waits. */
   victimSteps = 0
   /** The victim was interrupted. */
   interrupted = false
-  /** Of who ran when: schedules with one trace have the same. */
+  /** Of who ran when: the same schedule has the same. */
   hash = 0
   /** It ran out of steps. */
   exhausted = false
@@ -176,6 +178,9 @@ export class Explorer extends Supervisor.AbstractSupervisor<void> implements Sch
     this.answers.chosen.push(chosen)
     this.answers.alternatives.push(alternatives)
     this.answers.costs.push(cost)
+    this.answers.hashes.push(this.hash ^ this.steps)
+    // who is put off before its last step, and who is not, may run at the same times
+    this.mix(chosen)
     return chosen
   }
 
@@ -188,7 +193,6 @@ export class Explorer extends Supervisor.AbstractSupervisor<void> implements Sch
       alternatives.length,
       faulty ? othersAreFaults : 0
     )
-    this.mix(chosen)
     recorder?.asked(this.running, label, alternatives[chosen] ?? "")
     return chosen
   }
