@@ -81,7 +81,8 @@ const exhaustive = (bound: number, maxFaults: number, seed: number): Search => {
 
   /** Up to where it was to go another way, it has gone the same way: if not, what was tried says nothing of what is left. */
   const follows = ({ alternatives, chosen, costs, hashes }: Answers): boolean =>
-    prefix === undefined || before === undefined || prefix.every((choice, at) =>
+    prefix === undefined || before === undefined ||
+    prefix.every((choice, at) =>
       chosen[at] === choice && alternatives[at] === before?.alternatives[at] && costs[at] === before?.costs[at] &&
       hashes[at] === before?.hashes[at]
     )
