@@ -229,8 +229,8 @@ export const check = <E>(
   )
 
 /** What `check` fails with. @since 0.1.0 */
-export const toFailure = ({ choices, reason, schedule, seed, trace }: Failed): InterleaveFailure =>
-  new InterleaveFailure({
+export const toFailure = ({ choices, reason, schedule, seed, trace }: Failed): InterleaveFailure => {
+  const failure = new InterleaveFailure({
     schedule,
     seed,
     choices,
@@ -240,6 +240,10 @@ export const toFailure = ({ choices, reason, schedule, seed, trace }: Failed): I
       JSON.stringify(choices)
     })\n\n${trace}`
   })
+  // the frames of the program are in the reason, and where the explorer makes this error helps nobody
+  failure.stack = `${failure.name}: ${failure.message}`
+  return failure
+}
 
 // ---------------------------------------------------------------------------------------------- in the program
 

@@ -517,6 +517,21 @@ describe("the report", () => {
       expect(yield* refused({ seed: -1 })).toContain("seed must be a whole number from 0, and not -1")
     }))
 
+  it.live("a program of another version of Effect is refused, and not said to hold in every order", () =>
+    Effect.gen(function*() {
+      const other: Effect.Effect<void> = Object.create(Effect.void, {
+        [Effect.EffectTypeId]: { value: { ...Effect.void[Effect.EffectTypeId], _V: "3.0.0" } }
+      })
+      const cause = yield* Effect.flip(Effect.sandbox(Interleave.explore(Effect.andThen(Effect.void, () => other))))
+      expect(Cause.pretty(cause)).toMatch(/made with effect 3\.0\.0, and holdfast\/testing uses \d.*npm ls effect/)
+    }))
+
+  it.live("what is no effect fails as it does in Effect", () =>
+    Effect.gen(function*() {
+      const nothing: Effect.Effect<void> = JSON.parse("null")
+      expect((yield* failed(Effect.flatMap(Effect.void, () => nothing))).reason).toContain("Not a valid effect: null")
+    }))
+
   it.live("a program without a victim is not said to bear an interruption at every step", () =>
     Effect.gen(function*() {
       const cause = yield* Effect.flip(Effect.sandbox(Interleave.explore(increments.pipe(Effect.ignore), {

@@ -74,6 +74,8 @@ const postponements = 4
 // again: no progress. Without a number it yields at once
 const withoutPriority: number = Reflect.get({}, "priority")
 
+const version = Effect.void[Effect.EffectTypeId]._V
+
 const victims = new WeakSet<object>()
 
 /** Marks the effect whose fiber is to be interrupted; only this very object counts. @since 0.1.0 */
@@ -95,6 +97,8 @@ export class Explorer extends Supervisor.AbstractSupervisor<void> implements Sch
   hash = 0
   /** It ran out of steps. */
   exhausted = false
+  /** An operation of another version of Effect, whose fibers are not under control. */
+  foreign: Effect.Effect<unknown, unknown, unknown> | undefined
 
   private readonly threads = new Map<object, Thread.Thread>()
   private readonly ready: Array<Thread.Thread> = []
@@ -213,6 +217,7 @@ export class Explorer extends Supervisor.AbstractSupervisor<void> implements Sch
   override onEffect<A, E>(fiber: Fiber.RuntimeFiber<A, E>, effect: Effect.Effect<unknown, unknown, unknown>): void {
     const thread = fiber === this.running.fiber ? this.running : this.of(fiber)
     const operation = Operation.name(effect)
+    if (operation !== undefined && effect[Effect.EffectTypeId]._V !== version) this.foreign = effect
     thread.waits = false
     if (++this.steps > this.options.maxSteps) {
       this.exhausted = true

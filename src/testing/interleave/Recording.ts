@@ -84,11 +84,12 @@ export const make = (expectedSteps: number): Recording => {
     step: (thread, operation, step) => {
       const its = stretch(thread)
       its.steps++
-      const isGenerator = Operation.name(operation) === "Iterator"
+      const name = Operation.name(operation)
+      const isGenerator = name === "Iterator"
       if (isGenerator) Generators.follow(operation)
       if (recorded++ >= patience.first && step <= expectedSteps - patience.last) return
       // a generator that has not begun stands at its head, which says nothing
-      its.entries.push(frames(thread, isGenerator ? undefined : operation))
+      its.entries.push(frames(thread, isGenerator || name === undefined ? undefined : operation))
     },
     interrupted: (thread) => void say(thread, "is interrupted"),
     asked: (thread, label, answer) => void say(thread, `${label}: ${answer}`),
