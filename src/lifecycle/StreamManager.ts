@@ -7,7 +7,7 @@
  *   const streams = yield* StreamManager
  *   const handle = yield* streams.attach("events/42", {
  *     connect: WebSocketSource.connect({ url: "ws://127.0.0.1:41001/api/v1/agent/stream" }),
- *     run: (socket, heartbeat) => Inbox.drain(socket, { heartbeat, handle: (frame) => Effect.log(frame) }),
+ *     run: (socket, heartbeat) => Inbox.drain(socket.pull, { heartbeat, handle: (frame) => Effect.log(frame) }),
  *     idle: "45 seconds",
  *     probe: { every: "15 seconds", send: (socket) => socket.ping }
  *   })
