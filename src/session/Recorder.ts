@@ -14,6 +14,7 @@ import type { LogError } from "../domain/Errors.js"
 import type { SessionId } from "../domain/Ids.js"
 import type { Draft } from "../domain/Session.js"
 import type { EventLog } from "../log/EventLog.js"
+import * as Lock from "./Lock.js"
 
 /** @since 0.1.0 */
 export interface Recorder {
@@ -46,7 +47,7 @@ export const make = Effect.fnUntraced(function*(
 ) {
   const scope = yield* Effect.scope
   // RS1: to decide to which run an event belongs and to store it is one step, and so is to fail and to owe
-  const step = yield* Effect.makeSemaphore(1)
+  const step = Lock.make()
   let paying = false
 
   const store = (drafts: () => ReadonlyArray<Draft>): Effect.Effect<number, LogError> =>
@@ -68,7 +69,7 @@ export const make = Effect.fnUntraced(function*(
   const pay = Effect.suspend(() => {
     if (paying || owed.length === 0) return Effect.void
     paying = true
-    return step.withPermits(1)(payOnce).pipe(
+    return step(payOnce).pipe(
       Effect.retry({ while: isPassing, schedule: longPause }),
       Effect.tapErrorCause((cause) => {
         paying = false
@@ -83,15 +84,15 @@ export const make = Effect.fnUntraced(function*(
   yield* pay
 
   const recorder: Recorder = {
-    begin: (...drafts) => step.withPermits(1)(store(() => drafts)),
+    begin: (...drafts) => step(store(() => drafts)),
     say: (drafts) =>
-      step.withPermits(1)(store(drafts)).pipe(
+      step(store(drafts)).pipe(
         Effect.retry({ while: isPassing, schedule: patience }),
         Effect.orDie,
         Effect.asVoid
       ),
     end: (...drafts) =>
-      step.withPermits(1)(
+      step(
         Effect.catchAllCause(store(() => drafts), (cause) => {
           owed = [...owed, ...drafts]
           return Effect.zipRight(Effect.logWarning(`session ${session}: what has ended is recorded later`, cause), pay)

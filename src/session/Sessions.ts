@@ -56,6 +56,7 @@ import * as StreamManager from "../lifecycle/StreamManager.js"
 import { type Cursor, EventLog, type LogEntry } from "../log/EventLog.js"
 import * as Detach from "./Detach.js"
 import * as History from "./History.js"
+import * as Lock from "./Lock.js"
 import type { Restarts } from "./Restarts.js"
 import * as SessionRuntime from "./SessionRuntime.js"
 
@@ -175,7 +176,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   }
   const live = new Map<SessionId, Live>()
   // looking a session up and waking it is one step
-  const waking = yield* Effect.makeSemaphore(1)
+  const waking = Lock.make()
 
   const streams = yield* StreamManager.make
   const restarts: Restarts = yield* RestartCoalescer.make({
@@ -249,7 +250,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     wake(session, recovery(session, "its end could not be recorded when it came"))
 
   const runtimeOf = (id: SessionId) =>
-    waking.withPermits(1)(Effect.gen(function*() {
+    waking(Effect.gen(function*() {
       const known = live.get(id)
       if (known?.closing !== undefined) return yield* Effect.fail(closedError(id))
       if (known !== undefined) return known.runtime
@@ -277,7 +278,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const create: Sessions["Type"]["create"] = Effect.fnUntraced(function*({ agent, cwd, title }) {
     yield* agents.get(agent)
     const absolute = yield* folder(cwd)
-    const { id, runtime } = yield* waking.withPermits(1)(Effect.uninterruptible(Effect.gen(function*() {
+    const { id, runtime } = yield* waking(Effect.uninterruptible(Effect.gen(function*() {
       if (live.size >= maxSessions) {
         return yield* Effect.fail(
           new LimitReached({
@@ -312,7 +313,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const close: Sessions["Type"]["close"] = (id) =>
     // what is begun here is finished also when the caller leaves: a half-closed session has no owner
     Effect.uninterruptible(Effect.flatten(
-      waking.withPermits(1)(Effect.gen(function*() {
+      waking(Effect.gen(function*() {
         const known = live.get(id)
         if (known?.closing !== undefined) return Effect.zipRight(Deferred.await(known.closing), close(id))
         const session = yield* log.state(id)
