@@ -4,13 +4,11 @@
  *
  * @since 0.1.0
  */
-import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import type { EventLogUnavailable, SessionNotFound } from "../domain/Errors.js"
 import { EventLogClosed } from "../domain/Errors.js"
@@ -86,7 +84,9 @@ export const make = Effect.fnUntraced(function*(
   /** How many events of a session are kept. */
   maxEvents: number
 ) {
-  const pending = yield* Mailbox.make<Append>()
+  let pending: Array<Append> = []
+  let closed = false
+  let wake = () => {}
   const recent = new Map<SessionId, StoredSession>()
 
   // only the writer writes here: a reader's answer from the store may be older than what has been stored in the
@@ -203,16 +203,25 @@ export const make = Effect.fnUntraced(function*(
       )
     )
 
-  const writing = yield* pending.takeAll.pipe(
-    Effect.tap(([appends]) => write(Chunk.toReadonlyArray(appends))),
-    Effect.repeat({ until: ([, ended]) => ended }),
+  const arrived = Effect.async<void>((resume) => {
+    // the look and the registration are one step, so no append falls between them
+    if (pending.length > 0 || closed) return resume(Effect.void)
+    wake = () => resume(Effect.void)
+  })
+  const writing = yield* arrived.pipe(
+    Effect.zipRight(Effect.suspend(() => {
+      const appends = pending
+      pending = []
+      return write(appends)
+    })),
+    Effect.repeat({ until: () => closed && pending.length === 0 }),
     Effect.forkScoped
   )
-  let closed = false
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       closed = true
-      return Effect.zipRight(pending.end, Fiber.await(writing))
+      wake()
+      return Fiber.await(writing)
     })
   )
 
@@ -221,7 +230,9 @@ export const make = Effect.fnUntraced(function*(
       drafts.length === 0
         ? Effect.map(stored(session), ({ state }) => state.head)
         : Effect.async((answer) => {
-          if (!pending.unsafeOffer({ session, drafts, answer })) answer(Effect.fail(closedError()))
+          if (closed) return answer(Effect.fail(closedError()))
+          pending.push({ session, drafts, answer })
+          wake()
         }),
     stored,
     trim: Effect.fnUntraced(function*(session, oldest) {
