@@ -8,7 +8,6 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import { Agents } from "../agent/Agent.js"
 import * as Content from "../domain/Content.js"
 import { Sessions } from "../session/Sessions.js"
@@ -85,15 +84,13 @@ const events = (streams: EventStream.EventStreams) =>
         Effect.fnUntraced(function*({ headers, path, request, urlParams }) {
           // a browser reconnects to the same URL with the number it has come to: the header is the later truth
           const cursor = { session: path.id, after: headers["last-event-id"] ?? urlParams.after }
+          const follow = urlParams.follow === "true"
           // an error can still be told; after the first byte the body can only end
-          yield* Stream.runHead(sessions.history(cursor))
-          if (urlParams.follow === "true") yield* sessions.attend(path.id)
+          const reader = yield* sessions.reader(cursor, { follow })
+          if (follow) yield* sessions.attend(path.id)
           const format = request.headers.accept?.includes(EventStream.contentType.ndjson) ? "ndjson" : "sse"
-          const body = yield* streams.open(
-            format,
-            urlParams.follow === "true" ? sessions.events(cursor) : sessions.history(cursor)
-          )
-          return HttpServerResponse.stream(body, {
+          const body = yield* streams.open(format, reader)
+          return HttpServerResponse.raw(body, {
             contentType: EventStream.contentType[format],
             // `no-transform` and `X-Accel-Buffering` keep proxies from holding events back
             headers: { "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" }
