@@ -42,16 +42,31 @@ const start = async (args: ReadonlyArray<string>): Promise<Server> => {
   }
 }
 
-/** `holdfast serve` with its own SQLite in a fresh folder, and the demo agent. */
-export const gateway = async (): Promise<Server> => {
-  const data = fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-bench-"))
-  const server = await start([program, "serve", "--port", "0", "--data", data])
+/** A server with a fresh folder, which is gone with it. */
+const withFolder = async (args: (folder: string) => ReadonlyArray<string>): Promise<Server & { folder: string }> => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-bench-"))
+  const server = await start(args(folder))
   return {
     ...server,
-    stop: () => server.stop().finally(() => fs.rmSync(data, { recursive: true }))
+    folder,
+    stop: () => server.stop().finally(() => fs.rmSync(folder, { recursive: true }))
   }
 }
 
+const source = (name: string) => ["--import", "tsx", fileURLToPath(new URL(name, import.meta.url))]
+
+/** `holdfast serve` with its own SQLite in a fresh folder, and the demo agent. */
+export const gateway = () => withFolder((data) => [program, "serve", "--port", "0", "--data", data])
+
 /** The same agent on the ACP SDK and `node:http`, with nothing in between. */
-export const bareRelay = (): Promise<Server> =>
-  start(["--import", "tsx", fileURLToPath(new URL("bareRelay.ts", import.meta.url))])
+export const bareRelay = (): Promise<Server> => start(source("bareRelay.ts"))
+
+/** Holdfast from the library, with SQLite and an agent that needs no process. */
+export const fanout = (): Promise<Server> =>
+  withFolder((folder) => [...source("fanout.ts"), path.join(folder, "bench.db")])
+
+/** What `fanout` does, with nothing in between and nothing stored. */
+export const bareFanout = (): Promise<Server> => start(source("bareFanout.ts"))
+
+/** The history of that database's only session, with nothing in between. */
+export const bareHistory = (database: string): Promise<Server> => start([...source("bareHistory.ts"), database])
