@@ -53,20 +53,21 @@ const withFolder = async (args: (folder: string) => ReadonlyArray<string>): Prom
   }
 }
 
-const source = (name: string) => ["--import", "tsx", fileURLToPath(new URL(name, import.meta.url))]
+const source = (url: URL) => ["--import", "tsx", fileURLToPath(url)]
 
 /** `holdfast serve` with its own SQLite in a fresh folder, and the demo agent. */
 export const gateway = () => withFolder((data) => [program, "serve", "--port", "0", "--data", data])
 
 /** The same agent on the ACP SDK and `node:http`, with nothing in between. */
-export const bareRelay = (): Promise<Server> => start(source("bareRelay.ts"))
+export const bareRelay = (): Promise<Server> => start(source(new URL("bareRelay.ts", import.meta.url)))
 
 /** Holdfast from the library, with SQLite and an agent that needs no process. */
 export const fanout = (): Promise<Server> =>
-  withFolder((folder) => [...source("fanout.ts"), path.join(folder, "bench.db")])
+  withFolder((folder) => [...source(new URL("fanout.ts", import.meta.url)), path.join(folder, "bench.db")])
 
 /** What `fanout` does, with nothing in between and nothing stored. */
-export const bareFanout = (): Promise<Server> => start(source("bareFanout.ts"))
+export const bareFanout = (): Promise<Server> => start(source(new URL("bareFanout.ts", import.meta.url)))
 
 /** The history of that database's only session, with nothing in between. */
-export const bareHistory = (database: string): Promise<Server> => start([...source("bareHistory.ts"), database])
+export const bareHistory = (database: string): Promise<Server> =>
+  start([...source(new URL("bareHistory.ts", import.meta.url)), database])
