@@ -482,7 +482,8 @@ describe("runs", () => {
       const [voice] = yield* agent.live
       if (voice !== undefined) yield* voice.die(died)
       yield* seen(id, "AgentDisconnected")
-      expect((yield* sessions.get(id)).status).toBe("idle")
+      // it may be on its way back already
+      expect(["idle", "restarting"]).toContain((yield* sessions.get(id)).status)
       yield* Effect.flatMap(prompt(id), (run) => finish(id, run))
       expect(yield* agent.connects).toBe(2)
     }))
