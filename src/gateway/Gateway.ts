@@ -15,7 +15,7 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
@@ -49,6 +49,11 @@ export interface Options {
   readonly maxBodyBytes?: number | undefined
   /** How many event streams may be open at once, default 1024. */
   readonly maxEventStreams?: number | undefined
+  /** How many connections may be open at once, default 16,384: one more is closed at once. */
+  readonly maxConnections?: number | undefined
+  /** How long the head of a request may take to come, default 10 s, and all of it, default 60 s. */
+  readonly headersTimeout?: Duration.DurationInput | undefined
+  readonly requestTimeout?: Duration.DurationInput | undefined
   /** How often an event stream on which nothing happens shows that it lives, default 10 s. */
   readonly heartbeat?: Duration.DurationInput | undefined
   /** How long requests may take to end when the gateway closes, before their connections are cut; default 3 s. */
@@ -136,14 +141,19 @@ export const make = Effect.fnUntraced(function*(
   const router = yield* Effect.provide(HttpLayerRouter.toHttpEffect(routes), HttpServer.layerContext)
   const app = ResponseBody.interruptible(guard(router))
 
+  const requestTimeout = Duration.toMillis(options.requestTimeout ?? "60 seconds")
+  const headersTimeout = Math.min(Duration.toMillis(options.headersTimeout ?? "10 seconds"), requestTimeout)
   const node = Http.createServer({
+    // of two `Host`s Node would take the first, and a proxy perhaps the other; joined they are neither's
+    joinDuplicateHeaders: true,
     keepAlive: true,
     keepAliveInitialDelay: 30_000,
     keepAliveTimeout: 65_000,
-    headersTimeout: 10_000,
-    requestTimeout: 60_000,
-    connectionsCheckingInterval: 5_000
+    headersTimeout,
+    requestTimeout,
+    connectionsCheckingInterval: Math.min(headersTimeout, requestTimeout, 10_000) / 2
   })
+  node.maxConnections = options.maxConnections ?? 16_384
   // a request's fiber is a root of its own: here it gets an owner, who interrupts it and waits for it
   const requests = yield* FiberSet.make<unknown, unknown>()
   const server = yield* listen(node, host, port)

@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import type * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -18,6 +19,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { createHash, timingSafeEqual } from "node:crypto"
+import { isIPv4 } from "node:net"
 import {
   ContentTypeRefused,
   draining,
@@ -44,7 +46,7 @@ export interface Policy {
 
 /** A name or address of this machine that no other can reach. @since 0.1.0 */
 export const isLoopback = (host: string): boolean =>
-  host === "localhost" || /^127(\.\d{1,3}){3}$/.test(host) || host === "::1" || host === "[::1]"
+  host === "localhost" || (isIPv4(host) && host.startsWith("127.")) || host === "::1" || host === "[::1]"
 
 const withoutPort = (host: string) => host.replace(/:\d+$/, "")
 
@@ -54,8 +56,29 @@ const checkHost = (policy: Policy, host: string) => {
   return new HostRefused({ host, message: `the Host "${host}" is not this gateway's; allowedHosts can name it` })
 }
 
-const checkOrigin = (policy: Policy, host: string, origin: string | undefined) => {
-  if (origin === undefined || policy.allowedOrigins.includes(origin)) return
+/** What a target like `http://name/path` names, as one has that is sent to a proxy: it counts as much as `Host`. */
+const targetHost = (request: HttpServerRequest.HttpServerRequest) => {
+  const target = NodeHttpServerRequest.toIncomingMessage(request).url ?? ""
+  return target.startsWith("/") ? undefined : /^\w+:\/\/([^/?#]*)/.exec(target)?.[1]?.toLowerCase()
+}
+
+/** An image, a script or a `fetch` without CORS has no `Origin`, but browsers say where it comes from. */
+const checkSite = (headers: HttpServerRequest.HttpServerRequest["headers"]) => {
+  const site = headers["sec-fetch-site"] ?? "none"
+  // a link to here shows what is here to the user, and nothing to the page that has it
+  const link = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document"
+  if (site === "none" || site === "same-origin" || link) return
+  return new OriginRefused({ origin: "null", message: `pages of another site may not call this gateway (${site})` })
+}
+
+const checkOrigin = (
+  policy: Policy,
+  host: string,
+  headers: HttpServerRequest.HttpServerRequest["headers"]
+) => {
+  const { origin } = headers
+  if (origin === undefined) return checkSite(headers)
+  if (policy.allowedOrigins.includes(origin)) return
   if (URL.canParse(origin) && new URL(origin).host === host) return
   return new OriginRefused({
     origin,
@@ -121,6 +144,9 @@ const answered = <R>(app: App<HttpServerError.RouteNotFound, R>): App<never, R> 
     )
   )
 
+/** No answer is taken for what it does not say it is, and no other site shows one in a frame. */
+const safe = { "x-content-type-options": "nosniff", "x-frame-options": "DENY" }
+
 /**
  * Puts the policy before `app`. Once `down` is done every request is refused.
  *
@@ -151,15 +177,19 @@ export const make = (policy: Policy, down: AbortSignal) => {
         (url === "/health" ? undefined : token(headers.authorization)) ?? checkBody(policy, headers),
       limited
     ))
-    const open = unless(({ headers }) => {
+    const open = unless((request) => {
+      const { headers } = request
       const host = headers.host?.toLowerCase() ?? ""
-      return checkHost(policy, host) ?? checkOrigin(policy, host, headers.origin)
+      return checkHost(policy, host) ?? checkHost(policy, targetHost(request) ?? host) ??
+        checkOrigin(policy, host, headers)
     }, authorized)
     const guarded = answered(open)
     const response = Effect.suspend(() => down.aborted ? Effect.succeed(toResponse(draining())) : guarded)
-    return Effect.map(
-      response,
-      (response) => response.status === 503 ? HttpServerResponse.setHeader(response, "retry-after", "1") : response
-    )
+    return Effect.map(response, (response) =>
+      HttpServerResponse.setHeaders(response, {
+        ...safe,
+        ...response.headers,
+        ...(response.status === 503 ? { "retry-after": "1" } : {})
+      }))
   }
 }

@@ -156,7 +156,7 @@ export interface Connection {
   /** What came so far. */
   readonly received: () => string
   readonly closed: () => boolean
-  readonly write: (text: string) => void
+  readonly write: (data: string | Uint8Array) => void
   /** Stops reading: the kernel's buffers fill. */
   readonly pause: () => void
 }
@@ -178,7 +178,7 @@ export const connect = (gateway: Gateway.Gateway["Type"]): Effect.Effect<Connect
     return {
       received: () => text,
       closed: () => closed,
-      write: (text) => socket.write(text),
+      write: (data) => socket.write(data),
       pause: () => socket.pause()
     }
   }))
