@@ -65,6 +65,9 @@ const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(sche
 const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: A) =>
   Schema.optionalWith(schema, { exact: true, default: () => value })
 
+/** What is a name and no prompt; as long as the longest path. */
+const Name = Schema.String.pipe(Schema.maxLength(4096))
+
 /** From 0, and a number that JavaScript holds exactly. */
 const CursorFromString = Schema.NumberFromString.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_INTEGER))
 
@@ -90,9 +93,9 @@ const system = HttpApiGroup.make("system").add(
 const sessions = HttpApiGroup.make("sessions").add(
   HttpApiEndpoint.post("create", "/v1/sessions").annotate(OpenApi.Summary, "Open a session and start its agent")
     .setPayload(input({
-      agent: Schema.String,
-      cwd: optional(Schema.String),
-      title: optional(Schema.String)
+      agent: Name,
+      cwd: optional(Name),
+      title: optional(Name)
     }))
     .addSuccess(Session, { status: 201 })
     .addError(AgentError).addError(withStatus(400, Errors.CwdInvalid)).addError(Limit).addError(LogError)
@@ -125,12 +128,12 @@ const sessions = HttpApiGroup.make("sessions").add(
     .addError(NotFound).addError(Closed).addError(AgentError).addError(withStatus(503, RestartStorm)).addError(LogError)
 ).add(
   HttpApiEndpoint.post("mode")`/v1/sessions/${id}/mode`.annotate(OpenApi.Summary, "Switch the agent's mode")
-    .setPayload(input({ modeId: Schema.String }))
+    .setPayload(input({ modeId: Name }))
     .addSuccess(HttpApiSchema.NoContent)
     .addError(NotFound).addError(Closed).addError(AgentError).addError(LogError)
 ).add(
   HttpApiEndpoint.post("config")`/v1/sessions/${id}/config`.annotate(OpenApi.Summary, "Set one of the agent's options")
-    .setPayload(input({ configId: Schema.String, value: Schema.Union(Schema.String, Schema.Boolean) }))
+    .setPayload(input({ configId: Name, value: Schema.Union(Name, Schema.Boolean) }))
     .addSuccess(HttpApiSchema.NoContent)
     .addError(NotFound).addError(Closed).addError(AgentError).addError(LogError)
 )
