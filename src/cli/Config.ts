@@ -17,6 +17,7 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import * as Arr from "effect/Array"
 import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -51,7 +52,11 @@ const Limits = Schema.Struct({
   promptLength: optional(Positive),
   pendingQuestions: optional(Positive),
   bodyBytes: optional(Positive),
-  eventStreams: optional(Positive)
+  eventStreams: optional(Positive),
+  connections: optional(Positive),
+  /** How long the head of a request may take to come, and all of it, in seconds. */
+  headersTimeout: optional(Positive),
+  requestTimeout: optional(Positive)
 })
 
 /** All times in seconds. */
@@ -80,6 +85,8 @@ export const Settings = Schema.Struct({
   token: optional(Secret.Secret),
   allowedHosts: optional(Schema.Array(Schema.NonEmptyString)),
   allowedOrigins: optional(Schema.Array(Schema.NonEmptyString)),
+  /** The folders in which sessions may work, with all that is in them; any when it is left out. */
+  roots: optional(Schema.NonEmptyArray(Schema.NonEmptyString)),
   /** The folder of the database. */
   data: optional(Schema.NonEmptyString),
   /** How long the end of everything may take when the gateway is told to stop, in seconds. */
@@ -134,6 +141,7 @@ const readers: ReadonlyArray<
   [["token"], same],
   [["allowedHosts"], list],
   [["allowedOrigins"], list],
+  [["roots"], list],
   [["data"], same],
   [["grace"], number],
   ...Object.keys(Limits.fields).map((limit) => [["limits", limit], number] as const),
@@ -232,12 +240,16 @@ export const load = (
     const fromEnvironment = yield* environment
     const fromFlags = yield* decode(Settings, getSomes<string, unknown>({ ...flags }), (path) => `--${path.join(".")}`)
     const data = settings.data === undefined ? {} : { data: path.resolve(folder, settings.data) }
+    const roots = settings.roots === undefined
+      ? {}
+      : { roots: Arr.map(settings.roots, (root) => path.resolve(folder, root)) }
     return {
       folder,
       agents,
       settings: {
         ...settings,
         ...data,
+        ...roots,
         ...fromEnvironment,
         ...fromFlags,
         limits: { ...settings.limits, ...fromEnvironment.limits },

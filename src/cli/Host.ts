@@ -62,6 +62,7 @@ export const layer = (loaded: Config.Loaded, options: {
 }): Layer.Layer<Sessions.Sessions | Agents, CliError, Program | FileSystem.FileSystem | Path.Path> => {
   const { settings } = loaded
   const sessions = Sessions.layerWith({
+    roots: settings.roots,
     maxSessions: settings.limits?.sessions,
     maxQueued: settings.limits?.queuedPrompts,
     maxPromptLength: settings.limits?.promptLength,

@@ -143,6 +143,8 @@ export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
 
 /** @since 0.1.0 */
 export interface Options {
+  /** The folders in which sessions may work, with all that is in them; any when left out. */
+  readonly roots?: ReadonlyArray<string> | undefined
   /** Sessions that may be live at once; 1,000 when left out. */
   readonly maxSessions?: number | undefined
   /** Prompts of one session that may wait behind its turn; 16 when left out. */
@@ -269,15 +271,31 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       elicitations
     }))
 
-  const folder = (cwd: string | undefined) =>
-    Effect.suspend(() => {
-      const absolute = path.resolve(cwd ?? ".")
-      const invalid = new CwdInvalid({ cwd: absolute, message: `the working folder ${absolute} is not a folder` })
-      return Effect.matchEffect(fs.stat(absolute), {
-        onFailure: () => Effect.fail(invalid),
-        onSuccess: (info) => info.type === "Directory" ? Effect.succeed(absolute) : Effect.fail(invalid)
-      })
-    })
+  const isIn = (root: string, folder: string) => {
+    const inside = path.relative(root, folder)
+    return inside !== ".." && !inside.startsWith(`..${path.sep}`) && !path.isAbsolute(inside)
+  }
+
+  const folder = (cwd: string | undefined) => {
+    const absolute = path.resolve(cwd ?? ".")
+    // whether a folder outside of the roots is there is not told
+    const where = options.roots === undefined ? "" : ` in ${options.roots.join(" or ")}`
+    const message = `the working folder ${absolute} is not a folder${where}`
+    return Effect.gen(function*() {
+      if ((yield* fs.stat(absolute)).type !== "Directory") return Option.none()
+      if (options.roots === undefined) return Option.some(absolute)
+      // where it really is: neither `..` nor a link leads out, nor a link that is changed later
+      const real = yield* fs.realPath(absolute)
+      const roots = yield* Effect.forEach(options.roots, (root) => Effect.orElseSucceed(fs.realPath(root), () => root))
+      return Option.liftPredicate(real, (real) => roots.some((root) => isIn(root, real)))
+    }).pipe(
+      Effect.orElseSucceed(() => Option.none<string>()),
+      Effect.flatMap(Option.match({
+        onNone: () => Effect.fail(new CwdInvalid({ cwd: absolute, message })),
+        onSome: Effect.succeed
+      }))
+    )
+  }
 
   const create: Sessions["Type"]["create"] = Effect.fnUntraced(function*({ agent, cwd, title }) {
     yield* agents.get(agent)

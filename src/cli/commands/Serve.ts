@@ -6,6 +6,7 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Path from "@effect/platform/Path"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -28,6 +29,8 @@ const port = Options.integer("port").pipe(
   Options.optional
 )
 
+const seconds = (count: number | undefined) => count === undefined ? undefined : Duration.seconds(count)
+
 /** @since 0.1.0 */
 export const command = Command.make(
   "serve",
@@ -47,7 +50,10 @@ export const command = Command.make(
         allowedHosts: settings.allowedHosts,
         allowedOrigins: settings.allowedOrigins,
         maxBodyBytes: settings.limits?.bodyBytes,
-        maxEventStreams: settings.limits?.eventStreams
+        maxEventStreams: settings.limits?.eventStreams,
+        maxConnections: settings.limits?.connections,
+        headersTimeout: seconds(settings.limits?.headersTimeout),
+        requestTimeout: seconds(settings.limits?.requestTimeout)
       }).pipe(
         Layer.catchAll((error) => Layer.fail(unusable(error.message))),
         Layer.provide(Host.layer(loaded, { data: Option.some(path.resolve(settings.data ?? ".holdfast")) }))
