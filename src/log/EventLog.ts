@@ -23,14 +23,22 @@ import type { EventLogClosed, EventLogUnavailable, SessionNotFound, StoreTooNew 
 import { CursorExpired } from "../domain/Errors.js"
 import type { SessionId } from "../domain/Ids.js"
 import type { Draft, SessionState } from "../domain/Session.js"
-import * as Session from "../domain/Session.js"
 import type { EventStore, Listing, LogEntry, Range } from "./EventStore.js"
 import * as LiveEdge from "./LiveEdge.js"
+import * as LogMetrics from "./LogMetrics.js"
 import * as MemoryStore from "./MemoryStore.js"
+import { careful, Observer } from "./Observer.js"
+import * as Recovery from "./Recovery.js"
 import * as SqlStore from "./SqlStore.js"
 import * as Writer from "./Writer.js"
 
 export type { LogEntry } from "./EventStore.js"
+export {
+  /** @since 0.1.0 */
+  type Observe,
+  /** @since 0.1.0 */
+  Observer
+} from "./Observer.js"
 
 /** Where a cursor starts: only events with a greater number are read. @since 0.1.0 */
 export interface Cursor {
@@ -75,6 +83,15 @@ export class EventLog extends Context.Tag("holdfast/EventLog")<EventLog, {
   ) => Effect.Effect<void, SessionNotFound | EventLogClosed | EventLogUnavailable>
 }>() {}
 
+/** Events stored, size and time of a transaction, transactions that failed, and runs that ended, by outcome. @since 0.1.0 */
+export const metrics = {
+  events: LogMetrics.events,
+  batch: LogMetrics.batch,
+  seconds: LogMetrics.seconds,
+  failures: LogMetrics.failures,
+  ...LogMetrics.runs
+}
+
 /** @since 0.1.0 */
 export interface Options {
   /** How much is kept of each session, at least; it is trimmed in coarse steps (EL6). Everything when left out. */
@@ -90,7 +107,8 @@ export const make = Effect.fnUntraced(function*(store: EventStore, options: Opti
   const edge = LiveEdge.make()
   yield* Effect.addFinalizer(() => Effect.sync(edge.close))
   // its finalizer runs first: what it still stores is shown before the edge closes (EL7)
-  const writer = yield* Writer.make(store, edge, options.retention?.maxEvents ?? Number.POSITIVE_INFINITY)
+  const observe = careful(yield* Observer)
+  const writer = yield* Writer.make(store, edge, options.retention?.maxEvents ?? Number.POSITIVE_INFINITY, observe)
 
   const state = (session: SessionId) => Effect.map(writer.stored(session), ({ state }) => state)
   const head = (session: SessionId) => Effect.map(state(session), ({ head }) => head)
@@ -130,7 +148,7 @@ export const make = Effect.fnUntraced(function*(store: EventStore, options: Opti
       return Stream.unfoldChunkEffect(arrived(after), next)
     }))
 
-  yield* recover(store, writer)
+  yield* Recovery.recover(store, writer, observe)
 
   return EventLog.of({ append: writer.append, read, tail, head, state, sessions: store.list, trim: writer.trim })
 })
@@ -157,15 +175,6 @@ const expired = (sessionId: SessionId, oldest: number) =>
     oldest,
     message: `session ${sessionId} has no events before ${oldest} any more; read from there, or after ${oldest - 1}`
   })
-
-/** EL5: every run, question and restart that no one will ever end. */
-const recover = (store: EventStore, writer: Writer.Writer) =>
-  Effect.flatMap(store.unfinished, (states) =>
-    Effect.forEach(
-      states,
-      (state) => writer.append(state.id, Session.recovery(state, "Holdfast ended before it did")),
-      { concurrency: "unbounded", discard: true }
-    )).pipe(Effect.catchTag("SessionNotFound", "EventLogClosed", Effect.die))
 
 /** A log that is gone with its process. @since 0.1.0 */
 export const layerMemory: Layer.Layer<EventLog> = Layer.scoped(

@@ -19,6 +19,7 @@ import type { LogError } from "../domain/Errors.js"
 import { DecisionNotFound, LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
 import { freshRunId, type RunId } from "../domain/Ids.js"
 import type { Draft, SessionState } from "../domain/Session.js"
+import type { Traceparent } from "../domain/Traceparent.js"
 import type { ElicitationBridge } from "../lifecycle/ElicitationBridge.js"
 import type { Cause, Covered, RestartStorm } from "../lifecycle/RestartCoalescer.js"
 import type { StreamManager } from "../lifecycle/StreamManager.js"
@@ -42,6 +43,8 @@ export interface PromptOptions {
   readonly whenBusy?: "refuse" | "queue" | "steer" | undefined
   /** A second prompt with the same key is the first one: same run, nothing new is started. */
   readonly idempotencyKey?: string | undefined
+  /** Where the prompt stands in its caller's trace: the run's own trace links to it. */
+  readonly traceparent?: Traceparent | undefined
 }
 
 /** @since 0.1.0 */
@@ -181,7 +184,7 @@ export const make = Effect.fnUntraced(function*(options: {
       const { agentSessionId, how, name, version } = connection
       const { agentSessionId: before } = yield* Effect.orDie(log.state(sessionId))
       const unseen = connection.replayed.length === 0 ? [] : Replay.unseen(yield* history, connection.replayed)
-      yield* recorder.say(() => [
+      const seq = yield* recorder.say(() => [
         {
           event: {
             type: "AgentConnected",
@@ -194,12 +197,19 @@ export const make = Effect.fnUntraced(function*(options: {
         ...(how === "opened" && before !== undefined ? [{ event: forgotten }] : []),
         ...unseen.map((event) => ({ event }))
       ])
+      yield* Effect.annotateCurrentSpan("holdfast.seq.end", seq)
     })
+
+  const annotateSpan = Effect.annotateCurrentSpan({
+    "holdfast.session.id": sessionId,
+    "holdfast.agent": session.agent
+  })
 
   const link: AgentLink.AgentLink = yield* AgentLink.make({
     streams,
     key: sessionId,
     dial: Effect.gen(function*() {
+      yield* annotateSpan
       const agent = yield* options.agents.get(session.agent)
       const { agentSessionId } = yield* Effect.orDie(log.state(sessionId))
       return yield* agent.connect({ sessionId, cwd: session.cwd, resume: Option.fromNullable(agentSessionId) })
@@ -271,18 +281,22 @@ export const make = Effect.fnUntraced(function*(options: {
   /** Records the beginning and lets the turn run; under the lock. */
   const startTurn = (run: Run.Run, fields: { readonly idempotencyKey?: string }): Effect.Effect<number, LogError> =>
     Effect.uninterruptible(Effect.gen(function*() {
+      const { content: prompt, traceparent } = run
       const seq = yield* recorder.begin({
-        event: { type: "RunStarted", prompt: run.content, ...fields },
+        event: { type: "RunStarted", prompt, ...fields, ...(traceparent === undefined ? {} : { traceparent }) },
         runId: run.id
       })
       current = run
       // RS3: the run belongs to the session, not to the one who prompted
       yield* Effect.forkIn(
-        Run.execute(run, {
-          open: openTurn(run),
-          close: closeTurn(run),
-          interrupted: () => retired ?? { _tag: "Lost", reason: "Holdfast was shut down" }
-        }),
+        Effect.annotateLogs(
+          Run.execute(run, {
+            open: openTurn(run),
+            close: closeTurn(run),
+            interrupted: () => retired ?? { _tag: "Lost", reason: "Holdfast was shut down" }
+          }),
+          { session: sessionId, run: run.id }
+        ),
         turns
       )
       return seq
@@ -319,7 +333,7 @@ export const make = Effect.fnUntraced(function*(options: {
     // whoever cancels may leave, but not halfway
   }).pipe(Effect.uninterruptible)
 
-  const prompt: SessionRuntime["prompt"] = ({ content, idempotencyKey, whenBusy = "refuse" }) =>
+  const prompt: SessionRuntime["prompt"] = ({ content, idempotencyKey, traceparent, whenBusy = "refuse" }) =>
     lock.withPermits(1)(Effect.gen(function*() {
       if (retired !== undefined) return yield* Effect.fail(closed())
       const fields = idempotencyKey === undefined ? {} : { idempotencyKey }
@@ -338,7 +352,7 @@ export const make = Effect.fnUntraced(function*(options: {
           })
         )
       }
-      const run = yield* Run.make(yield* freshRunId, content)
+      const run = yield* Run.make(yield* freshRunId, content, traceparent)
       if (current === undefined) return { runId: run.id, seq: yield* startTurn(run, fields) }
       if (queue.length >= limits.maxQueued) {
         return yield* Effect.fail(
@@ -377,7 +391,7 @@ export const make = Effect.fnUntraced(function*(options: {
   })
 
   const restartCycle = (covered: Covered): Effect.Effect<void, Restarts.RestartError> =>
-    Effect.flatMap(link.current, (there) => {
+    Effect.flatMap(Effect.zipRight(annotateSpan, link.current), (there) => {
       const dead = suspect
       suspect = undefined
       if (covered.causes[0] !== "failed") return Restarts.record(covered, recorder, renew)

@@ -48,6 +48,7 @@ import {
   type Session,
   type SessionState,
   type SessionStatus,
+  status,
   toSession
 } from "../domain/Session.js"
 import * as ElicitationBridge from "../lifecycle/ElicitationBridge.js"
@@ -128,6 +129,11 @@ export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
     void,
     SessionNotFound | ElicitationNotFound | ElicitationAlreadySettled | ElicitationAnswerInvalid | LogError
   >
+  /** The sessions that are live in this process by status, and the questions of theirs that wait for an answer. */
+  readonly counts: Effect.Effect<{
+    readonly sessions: Readonly<Record<SessionStatus, number>>
+    readonly questions: number
+  }>
   /** Closes a session and everything that it holds. Closing a closed one does nothing. */
   readonly close: (id: SessionId) => Effect.Effect<void, SessionNotFound | LogError>
   /** The session's events after the cursor, replayed and followed without end. */
@@ -233,7 +239,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         SessionRuntime.make({ session, agents, log, bridge, restarts, streams, limits, owed }),
         own
       ).pipe(
-        (make) => Effect.zipRight(Detach.to(fiberRefs), make),
+        (make) => Effect.zipRight(Detach.to(fiberRefs), Effect.annotateLogs(make, { session: session.id })),
         Effect.forkIn(own)
       )
       const runtime = yield* Effect.flatten(Fiber.await(making))
@@ -322,6 +328,19 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       }))
     ))
 
+  const counts = Effect.gen(function*() {
+    const sessions = { starting: 0, idle: 0, running: 0, waiting: 0, restarting: 0, closed: 0, failed: 0 }
+    let questions = 0
+    for (const id of [...live.keys()]) {
+      // one that the store does not tell of is not counted: the figures are for a store in trouble, too
+      const state = yield* Effect.option(log.state(id))
+      if (Option.isNone(state)) continue
+      sessions[status(state.value)]++
+      questions += state.value.pending.length
+    }
+    return { sessions, questions }
+  })
+
   /** How a question ended that the bridge does not remember: in an earlier life of this process, or long ago. */
   const outcomeInLog = (id: SessionId, elicitation: ElicitationId) =>
     History.events(log, id, (entry) => entry.type === "ElicitationSettled" && entry.json.includes(elicitation)).pipe(
@@ -366,6 +385,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     attend: bridge.attend,
     decisions: (id) => Effect.map(log.state(id), ({ decisions }) => decisions),
     revoke: (id, subject) => Effect.flatMap(runtimeOf(id), (runtime) => runtime.revoke(subject)),
+    counts,
     close,
     events: log.tail,
     history: log.read

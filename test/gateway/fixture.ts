@@ -51,6 +51,7 @@ export const sessions = (given: Partial<Sessions["Type"]>): Layer.Layer<Sessions
     decisions: missing,
     revoke: missing,
     answer: missing,
+    counts: Effect.dieMessage("not given"),
     close: missing,
     events: () => Stream.dieMessage("not given"),
     history: () => Stream.dieMessage("not given"),
