@@ -64,3 +64,5 @@ export * as EventLog from "./log/EventLog.js"
 export * as RunStream from "./session/RunStream.js"
 /** The commands: the one door through which clients reach sessions. */
 export * as Sessions from "./session/Sessions.js"
+/** Traces of runs, for whatever tracer there is. */
+export * as Tracing from "./telemetry/Tracing.js"
