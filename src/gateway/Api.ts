@@ -17,6 +17,7 @@ import * as Errors from "../domain/Errors.js"
 import { ElicitationId, RunId, SessionId } from "../domain/Ids.js"
 import { Session, SessionStatus } from "../domain/Session.js"
 import { RestartStorm } from "../lifecycle/RestartCoalescer.js"
+import * as Prometheus from "../telemetry/Prometheus.js"
 import { Refusal, RequestInvalid } from "./GatewayError.js"
 
 // ------------------------------------------------------------------------------------------------- errors
@@ -85,6 +86,9 @@ const system = HttpApiGroup.make("system").add(
   HttpApiEndpoint.get("agents", "/v1/agents").annotate(OpenApi.Summary, "The configured agents").addSuccess(
     Schema.Array(Schema.Struct({ name: Schema.String, kind: Schema.String, description: Schema.String }))
   )
+).add(
+  HttpApiEndpoint.get("metrics", "/metrics").annotate(OpenApi.Summary, "Figures for Prometheus")
+    .addSuccess(EventText(Prometheus.contentType))
 )
 
 const sessions = HttpApiGroup.make("sessions").add(

@@ -42,6 +42,8 @@ export interface EventStreams {
     format: Format,
     entries: Stream.Stream<LogEntry, E>
   ) => Effect.Effect<Stream.Stream<Uint8Array>, LimitReached | Draining, Scope.Scope>
+  /** How many are open. */
+  readonly count: Effect.Effect<number>
   /**
    * Ends every open body after its last whole event, and refuses new ones: a server with an open response never closes.
    */
@@ -141,6 +143,7 @@ export const make = (options: {
 
   return {
     open,
+    count: Effect.sync(() => live.size),
     end: Effect.sync(() => {
       ended = true
       for (const out of live) out.unsafeDone(Exit.void)

@@ -11,6 +11,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiScalar from "@effect/platform/HttpApiScalar"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
@@ -30,6 +31,7 @@ import * as EventStream from "./EventStream.js"
 import { AddressInUse, AddressUnavailable, MethodNotAllowed, TokenRequired, toResponse } from "./GatewayError.js"
 import * as Guard from "./Guard.js"
 import * as Handlers from "./Handlers.js"
+import * as Metrics from "./Metrics.js"
 import * as ResponseBody from "./ResponseBody.js"
 
 /** @since 0.1.0 */
@@ -49,6 +51,8 @@ export interface Options {
   readonly maxBodyBytes?: number | undefined
   /** How many event streams may be open at once, default 1024. */
   readonly maxEventStreams?: number | undefined
+  /** Whether `/metrics` is open to who has no token, default false. */
+  readonly publicMetrics?: boolean | undefined
   /** How often an event stream on which nothing happens shows that it lives, default 10 s. */
   readonly heartbeat?: Duration.DurationInput | undefined
   /** How long requests may take to end when the gateway closes, before their connections are cut; default 3 s. */
@@ -117,10 +121,11 @@ export const make = Effect.fnUntraced(function*(
   const streams = EventStream.make({ limit: options.maxEventStreams ?? 1024, heartbeat })
   const down = new AbortController()
 
+  const metrics = yield* Metrics.make(streams)
   const api = Api.annotate(OpenApi.Version, options.version)
   const routes = Layer.mergeAll(
     HttpLayerRouter.addHttpApi(api, { openapiPath: "/openapi.json" }).pipe(
-      Layer.provide(Handlers.layer({ version: options.version, streams }))
+      Layer.provide(Handlers.layer({ version: options.version, streams, metrics }))
     ),
     HttpApiScalar.layerHttpLayerRouter({ api, path: "/docs", scalar: { withDefaultFonts: false } }),
     HttpLayerRouter.add("GET", "/", Effect.succeed(HttpServerResponse.redirect("/docs"))),
@@ -131,6 +136,7 @@ export const make = Effect.fnUntraced(function*(
     allowedHosts: (options.allowedHosts ?? []).map((host) => host.toLowerCase()),
     allowedOrigins: options.allowedOrigins ?? [],
     token,
+    open: options.publicMetrics === true ? ["/health", "/metrics"] : ["/health"],
     maxBodyBytes
   }, down.signal)
   const router = yield* Effect.provide(HttpLayerRouter.toHttpEffect(routes), HttpServer.layerContext)
@@ -150,7 +156,10 @@ export const make = Effect.fnUntraced(function*(
   yield* server.serve(Effect.withFiberRuntime((fiber) => {
     FiberSet.unsafeAdd(requests, fiber)
     return app
-  }))
+  })).pipe(
+    // what is asked every few seconds is no trace
+    HttpMiddleware.withTracerDisabledWhenEffect(({ url }) => url === "/health" || url === "/metrics")
+  )
 
   // An open response keeps a server from closing, so whatever is open ends first: event streams at once, requests
   // within the grace. Until then new ones are told `Draining`. Whoever does not read, or does not write, is cut off at

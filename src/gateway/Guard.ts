@@ -39,6 +39,8 @@ export interface Policy {
   /** Origins of pages that may call the gateway, besides its own: `https://app.example`. */
   readonly allowedOrigins: ReadonlyArray<string>
   readonly token: Option.Option<Redacted.Redacted>
+  /** The URLs that need no token. */
+  readonly open: ReadonlyArray<string>
   readonly maxBodyBytes: number
 }
 
@@ -148,7 +150,7 @@ export const make = (policy: Policy, down: AbortSignal) => {
     // a preflight carries no token, so it is answered before the token is asked for
     const authorized = cors(unless(
       ({ headers, url }) =>
-        (url === "/health" ? undefined : token(headers.authorization)) ?? checkBody(policy, headers),
+        (policy.open.includes(url) ? undefined : token(headers.authorization)) ?? checkBody(policy, headers),
       limited
     ))
     const open = unless(({ headers }) => {

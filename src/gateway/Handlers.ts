@@ -11,17 +11,19 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Agents } from "../agent/Agent.js"
 import * as Content from "../domain/Content.js"
+import * as Traceparent from "../domain/Traceparent.js"
 import { Sessions } from "../session/Sessions.js"
 import { Api } from "./Api.js"
 import * as EventStream from "./EventStream.js"
 
-const system = (version: string) =>
+const system = (version: string, metrics: Effect.Effect<string>) =>
   HttpApiBuilder.group(
     Api,
     "system",
     Effect.fnUntraced(function*(handlers) {
       const agents = yield* Agents
       return handlers
+        .handle("metrics", () => metrics)
         .handle("health", () => Effect.succeed({ status: "ok" as const, version }))
         .handle("agents", () =>
           Effect.succeed(agents.all.map(({ description, kind, name }) => ({ name, kind, description }))))
@@ -64,12 +66,16 @@ const runs = HttpApiBuilder.group(
   Effect.fnUntraced(function*(handlers) {
     const sessions = yield* Sessions
     return handlers
-      .handle("prompt", ({ headers, path, payload: { prompt, whenBusy } }) =>
+      .handle("prompt", ({ headers, path, payload: { prompt, whenBusy }, request }) =>
         sessions.prompt(path.id, {
           content: typeof prompt === "string" ? [Content.text(prompt)] : prompt,
           whenBusy,
-          idempotencyKey: headers["idempotency-key"]
-        }))
+          idempotencyKey: headers["idempotency-key"],
+          traceparent: Option.getOrUndefined(Traceparent.fromHeader(request.headers["traceparent"]))
+        }).pipe(
+          // the way from the request's trace to the run's
+          Effect.tap(({ runId }) => Effect.annotateCurrentSpan("holdfast.run.id", runId))
+        ))
       .handle("cancel", ({ path }) => sessions.cancel(path.id))
   })
 )
@@ -123,5 +129,8 @@ const elicitations = HttpApiBuilder.group(
 /**
  * @since 0.1.0
  */
-export const layer = (options: { readonly version: string; readonly streams: EventStream.EventStreams }) =>
-  Layer.mergeAll(system(options.version), sessions, runs, events(options.streams), elicitations)
+export const layer = (options: {
+  readonly version: string
+  readonly streams: EventStream.EventStreams
+  readonly metrics: Effect.Effect<string>
+}) => Layer.mergeAll(system(options.version, options.metrics), sessions, runs, events(options.streams), elicitations)
