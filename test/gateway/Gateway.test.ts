@@ -61,6 +61,7 @@ describe("start", () => {
         .toEqual([
           "/health get",
           "/v1/agents get",
+          "/metrics get",
           "/v1/sessions get post",
           "/v1/sessions/{id} delete get",
           "/v1/sessions/{id}/restart post",
