@@ -29,8 +29,12 @@ const listening = (child: ChildProcess) =>
     child.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${output}`)))
   })
 
-const start = async (args: ReadonlyArray<string>): Promise<Server> => {
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] })
+const start = async (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Promise<Server> => {
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"]
+  })
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()))
   return {
     url: await listening(child),
@@ -42,10 +46,10 @@ const start = async (args: ReadonlyArray<string>): Promise<Server> => {
   }
 }
 
-/** `holdfast serve` with its own SQLite in a fresh folder, and the demo agent. */
-export const gateway = async (): Promise<Server> => {
+/** `holdfast serve` with its own SQLite in a fresh folder, the demo agent, and these variables. */
+export const gateway = async (env?: Readonly<Record<string, string>>): Promise<Server> => {
   const data = fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-bench-"))
-  const server = await start([program, "serve", "--port", "0", "--data", data])
+  const server = await start([program, "serve", "--port", "0", "--data", data], env)
   return {
     ...server,
     stop: () => server.stop().finally(() => fs.rmSync(data, { recursive: true }))
