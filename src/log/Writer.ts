@@ -203,6 +203,7 @@ export const make = Effect.fnUntraced(function*(
     if (advances.length > 0) {
       const start = clock.unsafeCurrentTimeNanos()
       const exit = yield* Effect.exit(store.commit(advances))
+      const nanos = clock.unsafeCurrentTimeNanos() - start
       if (Exit.isFailure(exit)) {
         LogMetrics.failures.unsafeUpdate(1, [])
         // nothing is remembered of it, so the next transaction gives the same numbers again (EL1)
@@ -214,7 +215,7 @@ export const make = Effect.fnUntraced(function*(
           edge.show(state.id, entries)
         }
         for (const [append, head] of heads) append.answer(Effect.succeed(head))
-        LogMetrics.committed(transaction, clock.unsafeCurrentTimeNanos() - start)
+        LogMetrics.committed(transaction, nanos)
         yield* tell(advances)
         yield* retain(advances)
       }
