@@ -78,7 +78,9 @@ describe("Prometheus", () => {
       yield* Metric.increment(Metric.tagged(runs, "outcome", "Lost"))
       yield* Metric.increment(Metric.gauge("together_other"))
       yield* Metric.increment(Metric.tagged(runs, "outcome", "Failed"))
-      expect((yield* scrape("together_")).match(/^together_runs.*\n(?:together_runs.*\n)*/gm)?.length).toBe(1)
+      expect((yield* scrape("together_")).match(/^together_runs.*\n(?:together_runs.*\n)*/gm)).toEqual([
+        "together_runs_total{outcome=\"Lost\"} 1\ntogether_runs_total{outcome=\"Failed\"} 1\n"
+      ])
     }))
 
   it.effect("of one name with two kinds only the first is told, as a parser refuses the second", () =>
