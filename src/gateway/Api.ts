@@ -17,6 +17,8 @@ import * as Errors from "../domain/Errors.js"
 import { ElicitationId, RunId, SessionId } from "../domain/Ids.js"
 import { Session, SessionStatus } from "../domain/Session.js"
 import { RestartStorm } from "../lifecycle/RestartCoalescer.js"
+import { RunAgentInput } from "./agui/RunAgentInput.js"
+import { RunIdTaken, ThreadOfOtherAgent } from "./agui/Thread.js"
 import { Refusal, RequestInvalid } from "./GatewayError.js"
 
 // ------------------------------------------------------------------------------------------------- errors
@@ -192,12 +194,28 @@ const elicitations = HttpApiGroup.make("elicitations").add(
     .addError(NotFound).addError(Closed).addError(withStatus(404, Errors.DecisionNotFound)).addError(LogError)
 )
 
+const agui = HttpApiGroup.make("agui").add(
+  HttpApiEndpoint.post("run")`/agui/${HttpApiSchema.param("agent", Schema.String)}`
+    .annotate(OpenApi.Summary, "Run an agent as AG-UI's clients do")
+    .annotate(
+      OpenApi.Description,
+      "Answers with AG-UI 1.0 events, as SSE or, with `Accept: application/vnd.ag-ui.event+proto`, as protobuf. `threadId` names the " +
+        "session, which its first message opens; `Last-Event-ID` resumes a stream that was cut."
+    )
+    .setHeaders(Schema.Struct({ "last-event-id": optional(CursorFromString) }))
+    .setPayload(RunAgentInput)
+    .addSuccess(EventText("text/event-stream"))
+    .addError(AgentError).addError(withStatus(400, Errors.CwdInvalid)).addError(withStatus(400, Errors.PromptInvalid))
+    .addError(NotFound).addError(Closed).addError(withStatus(409, Errors.SessionBusy)).addError(ThreadOfOtherAgent)
+    .addError(RunIdTaken).addError(withStatus(410, Errors.CursorExpired)).addError(Limit).addError(LogError)
+)
+
 // `HttpApi.make` would answer a request that does not decode in platform's own shape; the contract has its own
 const empty = Object.assign(HttpApi.make("holdfast"), { errorSchema: RequestInvalid })
 
 /**
  * @since 0.1.0
  */
-export const Api = empty.addError(Refusal).add(system).add(sessions).add(runs).add(events).add(elicitations)
+export const Api = empty.addError(Refusal).add(system).add(sessions).add(runs).add(events).add(elicitations).add(agui)
   .annotate(OpenApi.Title, "Holdfast")
   .annotate(OpenApi.Description, "Sessions with AI agents: commands, events without a gap, questions to a person.")

@@ -120,7 +120,7 @@ export const make = Effect.fnUntraced(function*(
   const api = Api.annotate(OpenApi.Version, options.version)
   const routes = Layer.mergeAll(
     HttpLayerRouter.addHttpApi(api, { openapiPath: "/openapi.json" }).pipe(
-      Layer.provide(Handlers.layer({ version: options.version, streams }))
+      Layer.provide(Handlers.layer({ version: options.version, streams, heartbeat }))
     ),
     HttpApiScalar.layerHttpLayerRouter({ api, path: "/docs", scalar: { withDefaultFonts: false } }),
     HttpLayerRouter.add("GET", "/", Effect.succeed(HttpServerResponse.redirect("/docs"))),

@@ -5,6 +5,7 @@
  */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -12,6 +13,9 @@ import * as Stream from "effect/Stream"
 import { Agents } from "../agent/Agent.js"
 import * as Content from "../domain/Content.js"
 import { Sessions } from "../session/Sessions.js"
+import * as Body from "./agui/Body.js"
+import * as Encoding from "./agui/Encoding.js"
+import * as Runs from "./agui/Runs.js"
 import { Api } from "./Api.js"
 import * as EventStream from "./EventStream.js"
 
@@ -74,6 +78,9 @@ const runs = HttpApiBuilder.group(
   })
 )
 
+/** `no-transform` and `X-Accel-Buffering` keep proxies from holding events back. */
+const unbuffered = { "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" }
+
 const events = (streams: EventStream.EventStreams) =>
   HttpApiBuilder.group(
     Api,
@@ -95,8 +102,7 @@ const events = (streams: EventStream.EventStreams) =>
           )
           return HttpServerResponse.stream(body, {
             contentType: EventStream.contentType[format],
-            // `no-transform` and `X-Accel-Buffering` keep proxies from holding events back
-            headers: { "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" }
+            headers: unbuffered
           })
         })
       )
@@ -120,8 +126,37 @@ const elicitations = HttpApiBuilder.group(
   })
 )
 
+const agui = (streams: EventStream.EventStreams, heartbeat: Duration.DurationInput) =>
+  HttpApiBuilder.group(
+    Api,
+    "agui",
+    Effect.fnUntraced(function*(handlers) {
+      const runs = Runs.make(yield* Sessions, yield* Agents)
+      return handlers.handle(
+        "run",
+        Effect.fnUntraced(function*({ headers, path, payload, request }) {
+          const encoding = yield* Encoding.accepted(request.headers["accept"])
+          const groups = yield* runs.run(path.agent, payload, headers["last-event-id"], encoding)
+          const body = yield* Body.open({ streams, heartbeat, encoding, groups })
+          return HttpServerResponse.stream(body, { contentType: encoding.contentType, headers: unbuffered })
+        })
+      )
+    })
+  )
+
 /**
  * @since 0.1.0
  */
-export const layer = (options: { readonly version: string; readonly streams: EventStream.EventStreams }) =>
-  Layer.mergeAll(system(options.version), sessions, runs, events(options.streams), elicitations)
+export const layer = (options: {
+  readonly version: string
+  readonly streams: EventStream.EventStreams
+  readonly heartbeat: Duration.DurationInput
+}) =>
+  Layer.mergeAll(
+    system(options.version),
+    sessions,
+    runs,
+    events(options.streams),
+    elicitations,
+    agui(options.streams, options.heartbeat)
+  )

@@ -66,11 +66,15 @@ export type {
 
 /** @since 0.1.0 */
 export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
-  /** Opens a session and starts its agent. It returns when the agent is ready; if it does not get ready the session is left `failed`, with the reason in its log. */
+  /**
+   * Opens a session and starts its agent. It returns when the agent is ready; if it does not get ready the session is left `failed`, with the reason in its log.
+   * With an `id` of the caller's own, a session that has it is returned as it is.
+   */
   readonly create: (options: {
     readonly agent: string
     readonly cwd?: string | undefined
     readonly title?: string | undefined
+    readonly id?: SessionId | undefined
   }) => Effect.Effect<Session, AgentNotFound | CwdInvalid | LimitReached | AgentError | LogError>
   readonly get: (id: SessionId) => Effect.Effect<Session, SessionNotFound | LogError>
   readonly list: (options: {
@@ -274,10 +278,15 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       })
     })
 
-  const create: Sessions["Type"]["create"] = Effect.fnUntraced(function*({ agent, cwd, title }) {
+  const isThere = (id: SessionId) =>
+    log.state(id).pipe(Effect.as(true), Effect.catchTag("SessionNotFound", () => Effect.succeed(false)))
+
+  const create: Sessions["Type"]["create"] = Effect.fnUntraced(function*({ agent, cwd, id: own, title }) {
     yield* agents.get(agent)
     const absolute = yield* folder(cwd)
     const { id, runtime } = yield* waking.withPermits(1)(Effect.uninterruptible(Effect.gen(function*() {
+      // looking and making are one step, so of two who make it one finds it
+      if (own !== undefined && (yield* isThere(own))) return { id: own, runtime: undefined }
       if (live.size >= maxSessions) {
         return yield* Effect.fail(
           new LimitReached({
@@ -287,13 +296,13 @@ export const make = Effect.fnUntraced(function*(options: Options) {
           })
         )
       }
-      const id = yield* freshSessionId
+      const id = own ?? (yield* freshSessionId)
       yield* log.append(id, [{
         event: { type: "SessionOpened", agent, cwd: absolute, ...(title === undefined ? {} : { title }) }
       }])
       return { id, runtime: (yield* wake(yield* log.state(id), [])).runtime }
     }))).pipe(Effect.catchTag("SessionNotFound", Effect.die))
-    yield* runtime.start
+    if (runtime !== undefined) yield* runtime.start
     return yield* Effect.catchTag(get(id), "SessionNotFound", Effect.die)
   })
 
