@@ -6,7 +6,6 @@
  * @see https://docs.ag-ui.com/spec/1.0
  * @since 0.1.0
  */
-import type { Message } from "@ag-ui/core"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { ContentBlock } from "../../domain/Content.js"
@@ -95,18 +94,9 @@ export const propsOf = ({ forwardedProps }: RunAgentInput): unknown => fields(fo
 /** The document that the client has of its application, beside ours. @since 0.1.0 */
 export const stateOf = ({ state }: RunAgentInput): Readonly<Record<string, unknown>> => fields(state)
 
-/** What the client has of the conversation that is not the agent's: its instructions, and what its user said last. @since 0.1.0 */
-export const ownMessages = (
-  input: RunAgentInput
-): { readonly instructions: ReadonlyArray<Message>; readonly said: ReadonlyArray<Message> } => ({
-  instructions: input.messages.flatMap((message) =>
-    message.role === "system" || message.role === "developer" ? [message] : []
-  ),
-  said: lastMessages(input).map(({ content, ...message }) => ({
-    ...message,
-    content: typeof content === "string" ? content : content.map((part) => ({ ...part }))
-  }))
-})
+/** What the client has of the conversation that no agent has. @since 0.1.0 */
+export const instructionsOf = ({ messages }: RunAgentInput): ReadonlyArray<typeof Instructions.Type> =>
+  messages.flatMap((message) => message.role === "system" || message.role === "developer" ? [message] : [])
 
 /** Those of the user at the end. */
 const lastMessages = ({ messages }: RunAgentInput): ReadonlyArray<typeof UserMessage.Type> => {

@@ -74,9 +74,9 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
   /** Joins at the head, or at `seq`: with all of the conversation, as nobody knows what the client has of it. */
   const join = (id: SessionId, input: RunAgentInput.RunAgentInput, seq?: number) =>
     Effect.map(projection.conversation(id, seq), ({ messages, state }) => {
-      const { instructions } = RunAgentInput.ownMessages(input)
       const newest = Conversation.newest(messages)
-      return { state, conversation: { ...newest, messages: [...instructions, ...newest.messages] } }
+      const all = [...RunAgentInput.instructionsOf(input), ...newest.messages]
+      return { state, conversation: { ...newest, messages: all } }
     })
 
   const resumed = Effect.fnUntraced(function*(id: SessionId, seq: number) {
@@ -151,9 +151,7 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
       return { state, conversation: undefined }
     }
     // the client has not seen all of what was said: by another client, or while it was cut off
-    const { conversation } = yield* join(id, input, seq - 1)
-    const { said: own } = RunAgentInput.ownMessages(input)
-    return { state, conversation: { ...conversation, messages: [...conversation.messages, ...own] } }
+    return yield* join(id, input, seq)
   })
 
   /**

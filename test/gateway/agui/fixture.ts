@@ -7,6 +7,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { afterEach, beforeEach, vi } from "vitest"
 import type { Agent } from "../../../src/agent/Agent.js"
 import * as Agents from "../../../src/agent/Agent.js"
 import * as Gateway from "../../../src/gateway/Gateway.js"
@@ -120,3 +121,9 @@ export const client = (
 
 export const texts = (messages: ReadonlyArray<Message>): ReadonlyArray<string> =>
   messages.flatMap((message) => typeof message.content === "string" ? [`${message.role}: ${message.content}`] : [])
+
+/** The official client tells the console of every run that fails. */
+export const silent = (): void => {
+  beforeEach(() => void vi.spyOn(console, "error").mockImplementation(() => {}))
+  afterEach(() => void vi.restoreAllMocks())
+}
