@@ -13,6 +13,7 @@ const floors = {
   "gateway/": ["session/", agents, "lifecycle/", "log/", "domain/"],
   // docs/decisions/0001-scripted-agent-implements-the-driver-contract.md says why it knows the driver contract
   "testing/": [agents, "lifecycle/", "domain/"],
+  "client/": [],
   "cli/": ["gateway/", "session/", "agent/", "lifecycle/", "log/", "domain/"],
   "main\\.ts$": ["cli/", "gateway/", "session/", "agent/", "lifecycle/", "log/", "domain/"],
   "index\\.ts$": ["gateway/", "session/", "agent/", "lifecycle/", "log/", "domain/"]
@@ -89,21 +90,21 @@ module.exports = {
     {
       name: "src needs only what users install",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/testing/vitest\\.ts$" },
+      from: { path: "^src/", pathNot: "^src/(testing/vitest|client/agui)\\.ts$" },
       to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"], dependencyTypesNot: ["type-only"] }
     },
-    {
-      name: "holdfast/testing/vitest needs only what users install",
+    ...[["testing/vitest", "vitest|@effect/vitest"], ["client/agui", "@ag-ui/client"]].map(([module, peers]) => ({
+      name: `holdfast/${module} needs only what users install`,
       severity: "error",
-      comment: "vitest and @effect/vitest are optional peers: who imports it has them",
-      from: { path: "^src/testing/vitest\\.ts$" },
+      comment: `${peers} are optional peers: who imports it has them`,
+      from: { path: `^src/${module}\\.ts$` },
       to: {
         path: "^node_modules/",
-        pathNot: "^node_modules/(vitest|@effect/vitest)/",
+        pathNot: `^node_modules/(${peers})/`,
         dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"],
         dependencyTypesNot: ["type-only"]
       }
-    }
+    }))
   ],
   options: {
     doNotFollow: { path: "node_modules" },

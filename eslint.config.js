@@ -66,6 +66,11 @@ const exemptions = [
   { files: ["src/main.ts"], allow: ["run"], because: "the one place where effects run" },
   { files: ["src/domain/Ids.ts"], allow: ["chance"], because: "the default IdSource" },
   {
+    files: ["src/client/agui.ts"],
+    allow: ["chance", "timers", "promises"],
+    because: "it is for programs without Effect and brings none of it along"
+  },
+  {
     files: ["src/agent/acp/AcpRpc.ts"],
     allow: ["timers", "promises"],
     because: "the SDK speaks Promise, and only the event loop knows when its handlers have run"
