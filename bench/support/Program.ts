@@ -55,3 +55,7 @@ export const gateway = async (): Promise<Server> => {
 /** The same agent on the ACP SDK and `node:http`, with nothing in between. */
 export const bareRelay = (): Promise<Server> =>
   start(["--import", "tsx", fileURLToPath(new URL("bareRelay.ts", import.meta.url))])
+
+/** AG-UI's interrupt and resume with nothing behind them. */
+export const bareAgui = (): Promise<Server> =>
+  start(["--import", "tsx", fileURLToPath(new URL("bareAgui.ts", import.meta.url))])

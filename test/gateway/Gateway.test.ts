@@ -71,7 +71,8 @@ describe("start", () => {
           "/v1/sessions/{id}/events get",
           "/v1/sessions/{id}/elicitations get",
           "/v1/sessions/{id}/elicitations/{elicitationId} post",
-          "/v1/sessions/{id}/decisions delete get"
+          "/v1/sessions/{id}/decisions delete get",
+          "/agui/{agent} post"
         ])
       expect(Object.keys(paths["/v1/sessions/{id}/events"]?.get?.responses ?? {})).toEqual(
         expect.arrayContaining(["200", "400", "401", "404", "410", "429", "503"])

@@ -6,13 +6,11 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { SessionEvent } from "../../domain/AgentEvent.js"
 import type { CursorExpired, LogError, SessionNotFound } from "../../domain/Errors.js"
 import type { SessionId } from "../../domain/Ids.js"
-import { StoredEvent } from "../../domain/StoredEvent.js"
+import type { StoredEvent } from "../../domain/StoredEvent.js"
 import type { LogEntry } from "../../log/EventLog.js"
 import type { Sessions } from "../../session/Sessions.js"
 import * as Conversation from "./Conversation.js"
@@ -45,20 +43,13 @@ export interface Projection {
 /** How many sessions are remembered, those that were read last. */
 const remembered = 256
 
-const decode = Schema.decodeEither(Schema.parseJson(StoredEvent))
-const decodeUnknown = Schema.decodeEither(Schema.parseJson(Schema.Struct({ event: Schema.Unknown })))
+const types: ReadonlySet<string> = new Set(SessionEvent.members.flatMap(({ fields }) => fields.type.literals))
 
-const translate = (before: State.State, entry: LogEntry): Translator.Step =>
-  Either.match(decode(entry.json), {
-    onRight: (stored) => Translator.step(before, stored),
-    onLeft: () =>
-      Translator.unknown(
-        before,
-        entry.seq,
-        entry.type,
-        Option.getOrUndefined(Option.map(Either.getRight(decodeUnknown(entry.json)), ({ event }) => event))
-      )
-  })
+const translate = (before: State.State, { json, seq, type }: LogEntry): Translator.Step => {
+  // the log's own JSON, which decodes to itself (see `log/Writer`): to check it again costs ten times the rest of this
+  const stored: StoredEvent = JSON.parse(json)
+  return types.has(type) ? Translator.step(before, stored) : Translator.unknown(before, seq, type, stored.event)
+}
 
 /** Where a reader can start: where the open turn began, and the last place that anyone has reached. */
 interface Known {
@@ -113,13 +104,20 @@ export const make = (sessions: Sessions["Type"]): Projection => {
     Effect.suspend(() => {
       if (from.seq >= upTo) return Effect.succeed(from)
       const each = begin()
+      let state = from
       return sessions.history({ session: from.session, after: from.seq }).pipe(
-        Stream.takeWhile(({ seq }) => seq <= upTo),
-        Stream.runFold(from, (state, entry) => {
-          const next = step(state, entry)
-          each(next)
-          return next.state
-        }),
+        Stream.takeUntil(({ seq }) => seq >= upTo),
+        // a page at a time: `Stream.runFold` takes a stack frame for each event of one
+        Stream.runForEachChunk((page) =>
+          Effect.sync(() => {
+            for (const entry of page) {
+              const next = step(state, entry)
+              each(next)
+              state = next.state
+            }
+          })
+        ),
+        Effect.map(() => state),
         Effect.catchTag("CursorExpired", (error) =>
           error.oldest > upTo + 1
             ? Effect.fail(error)
