@@ -8,6 +8,7 @@
  */
 import type { Interrupt } from "@ag-ui/core"
 import * as Either from "effect/Either"
+import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { AnswerIssue, Elicitation, ElicitationAnswer } from "../../domain/Elicitation.js"
@@ -88,8 +89,8 @@ const reasonOf = (elicitation: Elicitation, toolCallId: string | undefined): str
 
 /** @since 0.1.0 */
 export const of = (state: State, { elicitation, subagent }: Question): Interrupt => {
-  const call = elicitation.toolCallId === undefined ? undefined : state.calls.get(elicitation.toolCallId)
-  const toolCallId = call === undefined || call._tag === "Done" ? undefined : call.id
+  const call = HashMap.get(state.calls, elicitation.toolCallId ?? "")
+  const toolCallId = Option.isSome(call) && call.value._tag !== "Done" ? call.value.id : undefined
   return {
     id: idOf(elicitation, state.seq),
     reason: reasonOf(elicitation, toolCallId),

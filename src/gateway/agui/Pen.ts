@@ -124,7 +124,11 @@ export const show = (
     content: { ...content },
     ...by(subagentOf(state, key))
   })
-  if (!state.activities.has(id)) pen.state = { ...state, activities: State.withActivity(state.activities, id) }
+}
+
+/** Remembers that it is shown. @since 0.1.0 */
+export const shown = (pen: Pen, id: string): void => {
+  pen.state = { ...pen.state, activities: State.withActivity(pen.state.activities, id) }
 }
 
 /** Sets fields of what is shown. @since 0.1.0 */

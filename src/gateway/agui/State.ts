@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as HashMap from "effect/HashMap"
 import type { ContentBlock, ToolContent } from "../../domain/Content.js"
 import type { Elicitation } from "../../domain/Elicitation.js"
 import type { RunId, SessionId } from "../../domain/Ids.js"
@@ -60,7 +61,7 @@ interface Called {
 export type Call =
   | Called & { readonly _tag: "Named" }
   | Called & { readonly _tag: "Running" }
-  | { readonly _tag: "Done" }
+  | { readonly _tag: "Done"; readonly seq: number }
 
 /** @since 0.1.0 */
 export interface Question {
@@ -91,12 +92,14 @@ export interface State {
   readonly turn: Turn
   /** The turn's under its run id, those of runs within it, and `outside`. */
   readonly lanes: ReadonlyMap<string, Lane>
-  /** By the agent's own id. */
-  readonly calls: ReadonlyMap<string, Call>
+  /** By the agent's own id; those that are done are of this turn and the one before. */
+  readonly calls: HashMap.HashMap<string, Call>
   readonly questions: ReadonlyArray<Question>
-  /** The activities that were begun. */
+  /** The processes and shells whose output is shown. */
   readonly activities: ReadonlySet<string>
   readonly document: Document
+  /** The number of the last turn's beginning. */
+  readonly began: number
   /** What the last turn was asked. */
   readonly asked: ReadonlyArray<ContentBlock>
   /** The last message of the agent that was begun before the turn. */
@@ -112,28 +115,18 @@ export const initial = (session: SessionId, origin = 0): State => ({
   origin,
   turn: { _tag: origin === 0 ? "None" : "Unknown" },
   lanes: new Map([[outside, { _tag: "Speaking", subagent: undefined, description: "", open: undefined }]]),
-  calls: new Map(),
+  calls: HashMap.empty(),
   questions: [],
   activities: new Set(),
   document: { sessionId: session },
+  began: origin,
   asked: [],
   before: undefined,
   last: undefined
 })
 
-/** How many tool calls and activities are remembered, those that began last. */
-const remembered = 1024
-
-/** A copy with one more, and not more than are remembered. @since 0.1.0 */
-export const withCall = (calls: State["calls"], key: string, call: Call): State["calls"] => {
-  const next = new Map(calls).set(key, call)
-  for (const [oldest, { _tag }] of next) {
-    if (next.size <= remembered) break
-    // one that is open has to be closed
-    if (_tag !== "Named") next.delete(oldest)
-  }
-  return next
-}
+/** How many activities are remembered, those that began last. */
+const remembered = 256
 
 /** @since 0.1.0 */
 export const withActivity = (activities: State["activities"], id: string): State["activities"] => {

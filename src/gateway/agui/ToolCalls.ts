@@ -7,10 +7,12 @@
  * @since 0.1.0
  */
 import { type ContentPart, EventType } from "@ag-ui/core"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
 import type { ContentBlock, ToolContent } from "../../domain/Content.js"
 import * as Pen from "./Pen.js"
-import * as State from "./State.js"
+import type * as State from "./State.js"
 
 type Told = Extract<AgentEvent, { type: "ToolCallStarted" | "ToolCallUpdated" | "ToolCallEnded" }>
 
@@ -18,7 +20,7 @@ type Told = Extract<AgentEvent, { type: "ToolCallStarted" | "ToolCallUpdated" | 
 export type Unanswered = Exclude<State.Call, { _tag: "Done" }>
 
 const set = (pen: Pen.Pen, key: string, call: State.Call) => {
-  pen.state = { ...pen.state, calls: State.withCall(pen.state.calls, key, call) }
+  pen.state = { ...pen.state, calls: HashMap.set(pen.state.calls, key, call) }
 }
 
 /** The input of many agents' calls comes with the first update, and `{}` before. */
@@ -144,13 +146,13 @@ const answer = (
     metadata: { holdfast: { status } },
     ...Pen.by(running.subagent)
   })
-  set(pen, key, { _tag: "Done" })
+  set(pen, key, { _tag: "Done", seq: pen.state.seq })
 }
 
 /** @since 0.1.0 */
 export const tell = (pen: Pen.Pen, lane: string, event: Told): void => {
   const key = event.toolCallId
-  const known = pen.state.calls.get(key)
+  const known = Option.getOrUndefined(HashMap.get(pen.state.calls, key))
   // what is heard of a call that is over belongs to no call; but an agent may begin another by the same id
   if (known?._tag === "Done" && event.type !== "ToolCallStarted") return Pen.custom(pen, lane, event.type, event)
   const begun = known === undefined || known._tag === "Done" ? begin(pen, lane, event) : known
@@ -175,6 +177,14 @@ export const abandon = (pen: Pen.Pen, of: (call: Unanswered) => boolean): void =
   }
 }
 
+/**
+ * Forgets what was done before the turn that ended last. Of later ones something may still be heard, which belongs to no call.
+ *
+ * @since 0.1.0
+ */
+export const forget = ({ began, calls }: State.State): State.State["calls"] =>
+  HashMap.filter(calls, (call) => call._tag !== "Done" || call.seq > began)
+
 /** @since 0.1.0 */
 export const named = ({ calls }: State.State): ReadonlyArray<Unanswered> =>
-  [...calls.values()].filter((call) => call._tag === "Named")
+  HashMap.toValues(calls).filter((call) => call._tag === "Named")

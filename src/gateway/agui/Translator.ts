@@ -42,6 +42,8 @@ const beginTurn = (pen: Pen.Pen, runId: RunId, asked?: ReadonlyArray<Content.Con
   pen.state = {
     ...pen.state,
     turn: { _tag: "Open", runId, whole: asked !== undefined },
+    began: pen.state.seq,
+    calls: ToolCalls.forget(pen.state),
     asked: asked ?? [],
     before: pen.state.last
   }
@@ -145,7 +147,10 @@ const output = (
   data: unknown
 ) => {
   if (pen.state.activities.has(id)) Pen.amend(pen, id, kind, [["/output/-", data]])
-  else Pen.show(pen, lane, id, kind, { ...first, output: [data] })
+  else {
+    Pen.show(pen, lane, id, kind, { ...first, output: [data] })
+    Pen.shown(pen, id)
+  }
 }
 
 const block = (pen: Pen.Pen, lane: string, role: string, content: Content.ContentBlock) => {
@@ -179,9 +184,16 @@ const write = (pen: Pen.Pen, lane: string, event: SessionEvent): void => {
     case "ProcessStatus": {
       const id = processOf(session, event.processId)
       const { type: _, ...status } = event
-      return pen.state.activities.has(id) && event.status === "exited"
-        ? Pen.amend(pen, id, "process", Object.entries(status).map(([field, value]) => [`/${field}`, value ?? null]))
-        : Pen.show(pen, lane, id, "process", { ...status, output: [] })
+      if (pen.state.activities.has(id) && event.status === "exited") {
+        return Pen.amend(
+          pen,
+          id,
+          "process",
+          Object.entries(status).map(([field, value]) => [`/${field}`, value ?? null])
+        )
+      }
+      Pen.show(pen, lane, id, "process", { ...status, output: [] })
+      return Pen.shown(pen, id)
     }
     case "PlanUpdated":
       return Pen.record(pen, "plan", event.entries)
