@@ -73,14 +73,20 @@ let messages = 0
 
 /** A client of a thread. What the verifier has to say of a run is its `error`. */
 export const client = (
-  { gateway }: Running,
-  options: { readonly agent?: string; readonly threadId?: string; readonly make?: typeof HttpAgent } = {}
+  { gateway }: { readonly gateway: { readonly url: string } },
+  options: {
+    readonly agent?: string
+    readonly threadId?: string
+    readonly make?: typeof HttpAgent
+    readonly config?: object
+  } = {}
 ) => {
   const Client = options.make ?? HttpAgent
   const agent = new Client({
     url: `${gateway.url}/agui/${options.agent ?? "scripted"}`,
     threadId: options.threadId ?? "a thread",
-    fetch: fetchOnce
+    fetch: fetchOnce,
+    ...options.config
   })
   const run = (
     parameters: Parameters<HttpAgent["runAgent"]>[0] = {},
