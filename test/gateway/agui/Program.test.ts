@@ -57,7 +57,7 @@ describe("the program and its demo agent", () => {
       const { agent, say } = demo(url)
       expect((yield* say("/crash")).last).toMatchObject({ type: RUN_ERROR, code: "AgentDied" })
       expect((yield* say("/fail")).last).toMatchObject({ type: RUN_ERROR })
-      expect((yield* say("hello")).last).toMatchObject(success)
+      expect((yield* say("/think")).last).toMatchObject(success)
       expect(agent.messages.at(-1)?.role).toBe("assistant")
     }), 90_000)
 
@@ -82,7 +82,7 @@ describe("the program and its demo agent", () => {
         const after = demo(url)
         const again = yield* after.say("/sleep 600", { runId: "the run" })
         expect(again.last).toMatchObject({ type: RUN_ERROR, code: "Lost" })
-        expect((yield* after.say("hello")).last).toMatchObject(success)
+        expect((yield* after.say("/think")).last).toMatchObject(success)
         const { body } = yield* request("GET", "/v1/sessions")
         expect(body.sessions).toHaveLength(1)
       }),
