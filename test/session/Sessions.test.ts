@@ -81,6 +81,20 @@ describe("Sessions", () => {
       expect(late).toMatchObject({ _tag: "ElicitationAlreadySettled", outcome: { _tag: "Answered" } })
     }))
 
+  it.scoped("EL1 a session with an id of the caller's is opened once, however many open it at once", () =>
+    Effect.gen(function*() {
+      const { history, sessions } = yield* Harness.make([yield* echo])
+      const id = SessionId.make("ses_mine")
+      const opened = yield* Effect.all(
+        [1, 2, 3].map((n) => sessions.create({ agent: "scripted", id, title: `${n}` })),
+        { concurrency: "unbounded" }
+      )
+      expect(opened.map(({ id }) => id)).toEqual([id, id, id])
+      expect((yield* history(id)).filter(({ event }) => event.type === "SessionOpened")).toHaveLength(1)
+      yield* sessions.close(id)
+      expect(yield* sessions.create({ agent: "scripted", id })).toMatchObject({ id, status: "closed" })
+    }))
+
   it.scoped("bad input has its own error and starts nothing", () =>
     Effect.gen(function*() {
       const { open, prompt, sessions, types } = yield* Harness.make([yield* echo], { maxPromptLength: 100 })

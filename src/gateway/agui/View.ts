@@ -19,6 +19,7 @@ import * as Interrupts from "./Interrupts.js"
 import type { Projection, ReadError } from "./Projection.js"
 import type { State } from "./State.js"
 import * as Translator from "./Translator.js"
+import type * as Turns from "./Turns.js"
 
 /** The run as its client names it. @since 0.1.0 */
 export interface Run {
@@ -70,7 +71,7 @@ export const begin = (
   ...Translator.open(state)
 ]
 
-const finish = ({ runId, threadId }: Run, outcome: Translator.Ended["outcome"]): AGUIEvent => {
+const finish = ({ runId, threadId }: Run, outcome: Turns.Ended["outcome"]): AGUIEvent => {
   const finished = { type: EventType.RUN_FINISHED, threadId, runId } as const
   switch (outcome._tag) {
     case "Completed":

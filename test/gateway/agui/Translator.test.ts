@@ -21,7 +21,7 @@ const failed: SessionEvent = {
 const translate = (events: Parameters<typeof log>[0], from = State.initial(session)) => {
   let state = from
   const told: Array<AGUIEvent> = []
-  let ended: Translator.Ended | undefined
+  let ended: Translator.Step["ended"]
   for (const stored of log(events)) {
     const step = Translator.step(state, { ...stored, seq: from.seq + stored.seq })
     state = step.state
