@@ -17,7 +17,7 @@ import * as Errors from "../domain/Errors.js"
 import { ElicitationId, RunId, SessionId } from "../domain/Ids.js"
 import { Session, SessionStatus } from "../domain/Session.js"
 import { RestartStorm } from "../lifecycle/RestartCoalescer.js"
-import { Refusal, RequestInvalid } from "./GatewayError.js"
+import { Refusal, RequestInvalid, UpgradeRequired } from "./GatewayError.js"
 
 // ------------------------------------------------------------------------------------------------- errors
 
@@ -73,6 +73,13 @@ const Prompt = Schema.Union(Schema.String, Schema.Array(ContentBlock)).annotatio
   parseOptions: { onExcessProperty: "ignore" }
 })
 
+/** For clients that cannot send headers; `Credentials` takes it out of the URL before anything else reads that. */
+const ticket = optional(
+  Schema.String.annotations({
+    description: "Of `POST /v1/tickets`, in place of the token, where no header can be sent"
+  })
+)
+
 const EventText = (contentType: string) => Schema.String.pipe(HttpApiSchema.withEncoding({ kind: "Text", contentType }))
 
 // ------------------------------------------------------------------------------------------------- routes
@@ -85,6 +92,13 @@ const system = HttpApiGroup.make("system").add(
   HttpApiEndpoint.get("agents", "/v1/agents").annotate(OpenApi.Summary, "The configured agents").addSuccess(
     Schema.Array(Schema.Struct({ name: Schema.String, kind: Schema.String, description: Schema.String }))
   )
+)
+
+const tickets = HttpApiGroup.make("tickets").add(
+  HttpApiEndpoint.post("issue", "/v1/tickets")
+    .annotate(OpenApi.Summary, "A ticket that opens one event stream or socket, once and soon")
+    .addSuccess(Schema.Struct({ ticket: Schema.String, expiresAt: Schema.String }), { status: 201 })
+    .addError(Limit)
 )
 
 const sessions = HttpApiGroup.make("sessions").add(
@@ -157,10 +171,18 @@ const events = HttpApiGroup.make("events").add(
     .setHeaders(Schema.Struct({ "last-event-id": optional(CursorFromString) }))
     .setUrlParams(input({
       after: withDefault(CursorFromString, 0),
-      follow: withDefault(oneOf(["true", "false"]), "true")
+      follow: withDefault(oneOf(["true", "false"]), "true"),
+      ticket
     }))
     .addSuccess(EventText("text/event-stream"))
     .addError(NotFound).addError(withStatus(410, Errors.CursorExpired)).addError(Limit).addError(LogError)
+).add(
+  HttpApiEndpoint.get("socket")`/v1/sessions/${id}/socket`
+    .annotate(OpenApi.Summary, "The same events down a WebSocket, and commands up")
+    .annotate(OpenApi.Description, "Frames and close codes: docs/http.md.")
+    .setUrlParams(input({ after: withDefault(CursorFromString, 0), ticket }))
+    .addSuccess(HttpApiSchema.Empty(101))
+    .addError(UpgradeRequired).addError(Limit)
 )
 
 const elicitations = HttpApiGroup.make("elicitations").add(
@@ -198,6 +220,8 @@ const empty = Object.assign(HttpApi.make("holdfast"), { errorSchema: RequestInva
 /**
  * @since 0.1.0
  */
-export const Api = empty.addError(Refusal).add(system).add(sessions).add(runs).add(events).add(elicitations)
+export const Api = empty.addError(Refusal).add(system).add(tickets).add(sessions).add(runs).add(events).add(
+  elicitations
+)
   .annotate(OpenApi.Title, "Holdfast")
   .annotate(OpenApi.Description, "Sessions with AI agents: commands, events without a gap, questions to a person.")

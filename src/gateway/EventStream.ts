@@ -42,6 +42,8 @@ export interface EventStreams {
     format: Format,
     entries: Stream.Stream<LogEntry, E>
   ) => Effect.Effect<Stream.Stream<Uint8Array>, LimitReached | Draining, Scope.Scope>
+  /** Takes a place among the `limit` until the scope closes; `onEnd` is called at `end`. */
+  readonly admit: (onEnd: () => void) => Effect.Effect<void, LimitReached | Draining, Scope.Scope>
   /**
    * Ends every open body after its last whole event, and refuses new ones: a server with an open response never closes.
    */
@@ -92,14 +94,12 @@ export const make = (options: {
   readonly limit: number
   readonly heartbeat: Duration.DurationInput
 }): EventStreams => {
-  const live = new Set<Mailbox.Mailbox<Uint8Array>>()
+  const live = new Set<() => void>()
   let ended = false
 
-  const open = Effect.fnUntraced(function*<E>(format: Format, entries: Stream.Stream<LogEntry, E>) {
-    // capacity 0: an offer waits for a taker, so nothing is read ahead of the client
-    const out = yield* Mailbox.make<Uint8Array>(0)
-    yield* Effect.acquireRelease(
-      Effect.suspend((): Effect.Effect<unknown, LimitReached | Draining> => {
+  const admit: EventStreams["admit"] = (onEnd) =>
+    Effect.acquireRelease(
+      Effect.suspend((): Effect.Effect<void, LimitReached | Draining> => {
         if (ended) return Effect.fail(draining())
         if (live.size >= options.limit) {
           return Effect.fail(
@@ -110,10 +110,16 @@ export const make = (options: {
             })
           )
         }
-        return Effect.succeed(live.add(out))
+        live.add(onEnd)
+        return Effect.void
       }),
-      () => Effect.sync(() => live.delete(out))
+      () => Effect.sync(() => live.delete(onEnd))
     )
+
+  const open = Effect.fnUntraced(function*<E>(format: Format, entries: Stream.Stream<LogEntry, E>) {
+    // capacity 0: an offer waits for a taker, so nothing is read ahead of the client
+    const out = yield* Mailbox.make<Uint8Array>(0)
+    yield* admit(() => void out.unsafeDone(Exit.void))
     yield* entries.pipe(
       Stream.runForEachChunk((page) =>
         Effect.forEach(writes(format, page), (text) => Effect.suspend(() => out.offer(encoder.encode(text))), {
@@ -141,9 +147,10 @@ export const make = (options: {
 
   return {
     open,
+    admit,
     end: Effect.sync(() => {
       ended = true
-      for (const out of live) out.unsafeDone(Exit.void)
+      for (const onEnd of live) onEnd()
     })
   }
 }

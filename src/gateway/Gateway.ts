@@ -26,11 +26,13 @@ import * as Http from "node:http"
 import type { Agents } from "../agent/Agent.js"
 import type { Sessions } from "../session/Sessions.js"
 import { Api } from "./Api.js"
+import * as Credentials from "./Credentials.js"
 import * as EventStream from "./EventStream.js"
 import { AddressInUse, AddressUnavailable, MethodNotAllowed, TokenRequired, toResponse } from "./GatewayError.js"
 import * as Guard from "./Guard.js"
 import * as Handlers from "./Handlers.js"
 import * as ResponseBody from "./ResponseBody.js"
+import * as Handshake from "./socket/Handshake.js"
 
 /** @since 0.1.0 */
 export interface Options {
@@ -45,11 +47,16 @@ export interface Options {
   readonly allowedHosts?: ReadonlyArray<string> | undefined
   /** Origins whose pages may call the gateway: `https://app.example`. */
   readonly allowedOrigins?: ReadonlyArray<string> | undefined
-  /** Default 1 MiB. */
+  /** Of a request's body, or of a frame that comes up a socket; default 1 MiB. */
   readonly maxBodyBytes?: number | undefined
-  /** How many event streams may be open at once, default 1024. */
+  /** How many event streams and sockets may be open at once, default 1024. */
   readonly maxEventStreams?: number | undefined
-  /** How often an event stream on which nothing happens shows that it lives, default 10 s. */
+  /** How many tickets may be good at once, default 1024. */
+  readonly maxTickets?: number | undefined
+  /**
+   * How often an event stream on which nothing happens shows that it lives, and a socket is asked whether it does;
+   * default 10 s.
+   */
   readonly heartbeat?: Duration.DurationInput | undefined
   /** How long requests may take to end when the gateway closes, before their connections are cut; default 3 s. */
   readonly grace?: Duration.DurationInput | undefined
@@ -68,6 +75,9 @@ export class Gateway extends Context.Tag("holdfast/Gateway")<Gateway, {
 
 /** @since 0.1.0 */
 export type StartError = TokenRequired | AddressInUse | AddressUnavailable
+
+/** For the goodbye of a socket that the gateway closes; less than the grace of everything. */
+const closeTimeout = "1 second"
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const
 
@@ -115,12 +125,16 @@ export const make = Effect.fnUntraced(function*(
   }
 
   const streams = EventStream.make({ limit: options.maxEventStreams ?? 1024, heartbeat })
+  const tickets = Credentials.makeTickets(options.maxTickets ?? 1024)
+  const handshakes = Handshake.make({ maxFrame: maxBodyBytes, closeTimeout })
   const down = new AbortController()
 
   const api = Api.annotate(OpenApi.Version, options.version)
   const routes = Layer.mergeAll(
     HttpLayerRouter.addHttpApi(api, { openapiPath: "/openapi.json" }).pipe(
-      Layer.provide(Handlers.layer({ version: options.version, streams }))
+      Layer.provide(
+        Handlers.layer({ version: options.version, tickets, streams, handshakes, heartbeat, grace: closeTimeout })
+      )
     ),
     HttpApiScalar.layerHttpLayerRouter({ api, path: "/docs", scalar: { withDefaultFonts: false } }),
     HttpLayerRouter.add("GET", "/", Effect.succeed(HttpServerResponse.redirect("/docs"))),
@@ -131,6 +145,7 @@ export const make = Effect.fnUntraced(function*(
     allowedHosts: (options.allowedHosts ?? []).map((host) => host.toLowerCase()),
     allowedOrigins: options.allowedOrigins ?? [],
     token,
+    tickets,
     maxBodyBytes
   }, down.signal)
   const router = yield* Effect.provide(HttpLayerRouter.toHttpEffect(routes), HttpServer.layerContext)
@@ -147,10 +162,16 @@ export const make = Effect.fnUntraced(function*(
   // a request's fiber is a root of its own: here it gets an owner, who interrupts it and waits for it
   const requests = yield* FiberSet.make<unknown, unknown>()
   const server = yield* listen(node, host, port)
-  yield* server.serve(Effect.withFiberRuntime((fiber) => {
+  const handle = yield* NodeHttpServer.makeHandler<Scope.Scope, never>(Effect.withFiberRuntime((fiber) => {
     FiberSet.unsafeAdd(requests, fiber)
     return app
   }))
+  const handler = (request: Http.IncomingMessage, response: Http.ServerResponse) => {
+    Credentials.hide(request)
+    handle(request, response)
+  }
+  node.on("request", handler)
+  handshakes.listen(node, handler)
 
   // An open response keeps a server from closing, so whatever is open ends first: event streams at once, requests
   // within the grace. Until then new ones are told `Draining`. Whoever does not read, or does not write, is cut off at
@@ -158,7 +179,7 @@ export const make = Effect.fnUntraced(function*(
   const cutOff = Effect.async<void>((resume) => {
     node.close(() => resume(Effect.void))
     node.closeAllConnections()
-  })
+  }).pipe(Effect.zipLeft(handshakes.cutOff, { concurrent: true }))
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => down.abort()).pipe(
       Effect.zipRight(streams.end),

@@ -14,10 +14,10 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { createHash, timingSafeEqual } from "node:crypto"
+import * as Credentials from "./Credentials.js"
 import {
   ContentTypeRefused,
   draining,
@@ -26,8 +26,7 @@ import {
   OriginRefused,
   type Refusal,
   RouteNotFound,
-  toResponse,
-  Unauthorized
+  toResponse
 } from "./GatewayError.js"
 import * as RequestBody from "./RequestBody.js"
 
@@ -39,6 +38,7 @@ export interface Policy {
   /** Origins of pages that may call the gateway, besides its own: `https://app.example`. */
   readonly allowedOrigins: ReadonlyArray<string>
   readonly token: Option.Option<Redacted.Redacted>
+  readonly tickets: Credentials.Tickets
   readonly maxBodyBytes: number
 }
 
@@ -63,26 +63,6 @@ const checkOrigin = (policy: Policy, host: string, origin: string | undefined) =
   })
 }
 
-const sha256 = (text: string) => createHash("sha256").update(text).digest()
-
-/** Both sides are hashed: equal lengths, and a time that tells nothing about the token. */
-const checkToken = (policy: Policy) =>
-  Option.match(policy.token, {
-    onNone: () => () => undefined,
-    onSome: (token) => {
-      const expected = sha256(Redacted.value(token))
-      return (authorization: string | undefined) => {
-        const sent = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1]
-        if (sent !== undefined && timingSafeEqual(sha256(sent), expected)) return
-        return new Unauthorized({
-          message: sent === undefined
-            ? "a token is needed: Authorization: Bearer TOKEN"
-            : "the token is not the right one"
-        })
-      }
-    }
-  })
-
 const checkBody = (policy: Policy, headers: HttpServerRequest.HttpServerRequest["headers"]) => {
   const length = Number(headers["content-length"] ?? 0)
   if (length === 0 && headers["transfer-encoding"] === undefined) return
@@ -100,16 +80,22 @@ type App<E, R> = Effect.Effect<
 >
 
 const unless = <E, R>(
-  check: (request: HttpServerRequest.HttpServerRequest) => Refusal | undefined,
+  check: (request: HttpServerRequest.HttpServerRequest) => Effect.Effect<void, Refusal>,
   app: App<E, R>
 ): App<E, R> =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-    const refusal = check(request)
-    return refusal === undefined ? app : Effect.succeed(toResponse(refusal))
+  Effect.matchEffect(Effect.flatMap(HttpServerRequest.HttpServerRequest, check), {
+    onFailure: (refusal) => Effect.succeed(toResponse(refusal)),
+    onSuccess: () => app
   })
 
-/** Every end of a request is a response in JSON; a defect is told to the log and not to the client. */
-const answered = <R>(app: App<HttpServerError.RouteNotFound, R>): App<never, R> =>
+const passes = (refusal: Refusal | undefined) => refusal === undefined ? Effect.void : Effect.fail(refusal)
+
+/**
+ * Every end of a request is a response in JSON; a defect is told to the log and not to the client.
+ *
+ * @since 0.1.0
+ */
+export const answered = <R>(app: App<HttpServerError.RouteNotFound, R>): App<never, R> =>
   app.pipe(
     Effect.catchTag("RouteNotFound", ({ request: { method, url } }) =>
       Effect.succeed(toResponse(new RouteNotFound({ message: `there is no route ${method} ${url}; see /docs` })))),
@@ -121,13 +107,22 @@ const answered = <R>(app: App<HttpServerError.RouteNotFound, R>): App<never, R> 
     )
   )
 
+/** What needs no token. */
+const isOpen = (url: string) => url === "/health"
+
+/** Headers that go with a status, whoever answers with it. */
+const ofStatus: Readonly<Record<number, Record<string, string>>> = {
+  426: { upgrade: "websocket" },
+  503: { "retry-after": "1" }
+}
+
 /**
  * Puts the policy before `app`. Once `down` is done every request is refused.
  *
  * @since 0.1.0
  */
 export const make = (policy: Policy, down: AbortSignal) => {
-  const token = checkToken(policy)
+  const credentials = Credentials.check(policy.token, policy.tickets)
   const cors = policy.allowedOrigins.length === 0 ? identity : HttpMiddleware.cors({
     allowedOrigins: (origin) => policy.allowedOrigins.includes(origin),
     allowedMethods: ["GET", "POST", "DELETE"],
@@ -147,19 +142,21 @@ export const make = (policy: Policy, down: AbortSignal) => {
     )
     // a preflight carries no token, so it is answered before the token is asked for
     const authorized = cors(unless(
-      ({ headers, url }) =>
-        (url === "/health" ? undefined : token(headers.authorization)) ?? checkBody(policy, headers),
+      ({ headers, method, url }) =>
+        (isOpen(url) ? Effect.void : credentials({ method, url, authorization: headers.authorization })).pipe(
+          Effect.zipRight(Effect.suspend(() => passes(checkBody(policy, headers))))
+        ),
       limited
     ))
     const open = unless(({ headers }) => {
       const host = headers.host?.toLowerCase() ?? ""
-      return checkHost(policy, host) ?? checkOrigin(policy, host, headers.origin)
+      return passes(checkHost(policy, host) ?? checkOrigin(policy, host, headers.origin))
     }, authorized)
     const guarded = answered(open)
     const response = Effect.suspend(() => down.aborted ? Effect.succeed(toResponse(draining())) : guarded)
-    return Effect.map(
-      response,
-      (response) => response.status === 503 ? HttpServerResponse.setHeader(response, "retry-after", "1") : response
-    )
+    return Effect.map(response, (response) => {
+      const headers = ofStatus[response.status]
+      return headers === undefined ? response : HttpServerResponse.setHeaders(response, headers)
+    })
   }
 }

@@ -4,7 +4,10 @@
  * @since 0.1.0
  */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -13,7 +16,21 @@ import { Agents } from "../agent/Agent.js"
 import * as Content from "../domain/Content.js"
 import { Sessions } from "../session/Sessions.js"
 import { Api } from "./Api.js"
+import type * as Credentials from "./Credentials.js"
 import * as EventStream from "./EventStream.js"
+import * as Guard from "./Guard.js"
+import type { Handshakes } from "./socket/Handshake.js"
+import * as SessionSocket from "./socket/SessionSocket.js"
+
+/** @since 0.1.0 */
+export interface Options {
+  readonly version: string
+  readonly tickets: Credentials.Tickets
+  readonly streams: EventStream.EventStreams
+  readonly handshakes: Handshakes
+  readonly heartbeat: Duration.DurationInput
+  readonly grace: Duration.DurationInput
+}
 
 const system = (version: string) =>
   HttpApiBuilder.group(
@@ -74,12 +91,26 @@ const runs = HttpApiBuilder.group(
   })
 )
 
-const events = (streams: EventStream.EventStreams) =>
+const tickets = ({ issue }: Credentials.Tickets) =>
+  HttpApiBuilder.group(Api, "tickets", (handlers) => handlers.handle("issue", () => issue))
+
+const events = (options: Options) =>
   HttpApiBuilder.group(
     Api,
     "events",
     Effect.fnUntraced(function*(handlers) {
       const sessions = yield* Sessions
+      const router = yield* HttpLayerRouter.HttpRouter
+      const sockets = SessionSocket.make({
+        ...options,
+        sessions,
+        // later: the routes are still being added
+        routes: Guard.answered(
+          Effect.suspend(() => router.asHttpEffect()).pipe(
+            Effect.catchAll((error) => error instanceof HttpServerError.RouteNotFound ? error : Effect.die(error))
+          )
+        )
+      })
       return handlers.handleRaw(
         "events",
         Effect.fnUntraced(function*({ headers, path, request, urlParams }) {
@@ -89,7 +120,7 @@ const events = (streams: EventStream.EventStreams) =>
           yield* Stream.runHead(sessions.history(cursor))
           if (urlParams.follow === "true") yield* sessions.attend(path.id)
           const format = request.headers.accept?.includes(EventStream.contentType.ndjson) ? "ndjson" : "sse"
-          const body = yield* streams.open(
+          const body = yield* options.streams.open(
             format,
             urlParams.follow === "true" ? sessions.events(cursor) : sessions.history(cursor)
           )
@@ -99,6 +130,9 @@ const events = (streams: EventStream.EventStreams) =>
             headers: { "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" }
           })
         })
+      ).handleRaw(
+        "socket",
+        ({ path, request, urlParams }) => sockets.serve(request, { session: path.id, after: urlParams.after })
       )
     })
   )
@@ -123,5 +157,12 @@ const elicitations = HttpApiBuilder.group(
 /**
  * @since 0.1.0
  */
-export const layer = (options: { readonly version: string; readonly streams: EventStream.EventStreams }) =>
-  Layer.mergeAll(system(options.version), sessions, runs, events(options.streams), elicitations)
+export const layer = (options: Options) =>
+  Layer.mergeAll(
+    system(options.version),
+    tickets(options.tickets),
+    sessions,
+    runs,
+    events(options),
+    elicitations
+  )

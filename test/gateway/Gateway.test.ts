@@ -61,6 +61,7 @@ describe("start", () => {
         .toEqual([
           "/health get",
           "/v1/agents get",
+          "/v1/tickets post",
           "/v1/sessions get post",
           "/v1/sessions/{id} delete get",
           "/v1/sessions/{id}/restart post",
@@ -69,6 +70,7 @@ describe("start", () => {
           "/v1/sessions/{id}/runs post",
           "/v1/sessions/{id}/cancel post",
           "/v1/sessions/{id}/events get",
+          "/v1/sessions/{id}/socket get",
           "/v1/sessions/{id}/elicitations get",
           "/v1/sessions/{id}/elicitations/{elicitationId} post",
           "/v1/sessions/{id}/decisions delete get"

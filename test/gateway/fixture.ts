@@ -142,7 +142,7 @@ export interface Connection {
   /** What came so far. */
   readonly received: () => string
   readonly closed: () => boolean
-  readonly write: (text: string) => void
+  readonly write: (text: string | Uint8Array) => void
   /** Stops reading: the kernel's buffers fill. */
   readonly pause: () => void
 }
