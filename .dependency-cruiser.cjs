@@ -4,6 +4,7 @@
  * Type-only imports count: a room that names another's types knows that room.
  */
 const agents = "agent/Agent\\.ts$" // the driver contract, without any driver
+const api = ["gateway/(Api|GatewayError)\\.ts$", "domain/"] // what a client and a gateway have to agree on
 const floors = {
   "domain/": [],
   "log/": ["domain/"],
@@ -13,7 +14,9 @@ const floors = {
   "gateway/": ["session/", agents, "lifecycle/", "log/", "domain/"],
   // docs/decisions/0001-scripted-agent-implements-the-driver-contract.md says why it knows the driver contract
   "testing/": [agents, "lifecycle/", "domain/"],
-  "cli/": ["gateway/", "session/", "agent/", "lifecycle/", "log/", "domain/"],
+  "client/": api,
+  "client/plain/": ["client/(EventText|Resume)\\.ts$", "domain/"],
+  "cli/": ["client/", "gateway/", "session/", "agent/", "lifecycle/", "log/", "domain/"],
   "main\\.ts$": ["cli/", "gateway/", "session/", "agent/", "lifecycle/", "log/", "domain/"],
   "index\\.ts$": ["gateway/", "session/", "agent/", "lifecycle/", "log/", "domain/"]
 }
@@ -67,14 +70,23 @@ module.exports = {
     },
     only("HTTP and sockets", "^node_modules/@effect/platform(-node)?(-shared)?/.*/(Node)?(Http|Socket|Multipart)", [
       "gateway/",
+      "client/",
       "cli/",
       "lifecycle/stream/"
     ]),
     only("HTTP and sockets of Node", "^(node:)?(http|https|http2|net|tls)$|^node_modules/(ws|undici)/", [
       "gateway/",
       "cli/",
-      "lifecycle/stream/"
+      "lifecycle/stream/",
+      "testing/FaultyNetwork\\.ts$"
     ]),
+    {
+      name: "the plain client brings nothing along",
+      severity: "error",
+      comment: "it is bundled for browsers: fetch, a parser of event streams, and types",
+      from: { path: "^src/client/(plain/|Resume|EventText)" },
+      to: { pathNot: "^(src/client/|node_modules/eventsource-parser/)", dependencyTypesNot: ["type-only"] }
+    },
     only("SQL", "^node_modules/(@effect/sql|better-sqlite3)", ["log/"]),
     only("command line", "^node_modules/@effect/(cli|printer)", ["cli/", "main\\.ts$"]),
     only("the Agent Client Protocol", "^node_modules/@agentclientprotocol/", ["agent/acp/", "cli/demo/"]),

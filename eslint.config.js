@@ -67,6 +67,11 @@ const exemptions = [
   { files: ["src/domain/Ids.ts"], allow: ["chance"], because: "the default IdSource" },
   { files: ["src/gateway/Credentials.ts"], allow: ["chance"], because: "a ticket is a secret and no id" },
   {
+    files: ["src/client/plain/*.ts"],
+    allow: ["clock", "chance", "timers", "promises"],
+    because: "it is for programs without Effect and brings none of it along"
+  },
+  {
     files: ["src/agent/acp/AcpRpc.ts"],
     allow: ["timers", "promises"],
     because: "the SDK speaks Promise, and only the event loop knows when its handlers have run"
