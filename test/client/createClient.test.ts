@@ -5,6 +5,8 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { createClient, HoldfastError, type StoredEvent } from "holdfast/client"
 import { leakFreeFile } from "holdfast/testing/vitest"
+import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
 import { Api } from "../../src/gateway/Api.js"
 import { entry, id, memoryLog, session, start, until } from "../gateway/fixture.js"
 
@@ -208,6 +210,31 @@ describe("events", () => {
         })
       }
       expect(listeners).toBe(0)
+    }))
+
+  it.scopedLive("an event that is no JSON is a connection that is broken: it is closed, and made again", () =>
+    Effect.gen(function*() {
+      let opened = 0
+      let closed = 0
+      const server = Http.createServer((_, response) => {
+        opened++
+        response.on("close", () => closed++)
+        response.writeHead(200, { "content-type": "text/event-stream" })
+        response.write(opened === 1 ? "id: 1\ndata: {\n\n" : `id: 1\ndata: ${entry(1).json}\n\n`)
+      })
+      yield* Effect.acquireRelease(
+        Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        () =>
+          Effect.sync(() => {
+            server.close()
+            server.closeAllConnections()
+          })
+      )
+      const { port } = server.address() as AddressInfo
+      const events = createClient({ url: `http://127.0.0.1:${port}` }).events(id)
+      expect((yield* Effect.promise(() => events.next())).value).toMatchObject({ seq: 1 })
+      yield* until("the end of the first", () => closed === 1)
+      yield* Effect.promise(async () => void await events.return?.())
     }))
 
   it.scopedLive("the session of the API is what create resolves with", () =>

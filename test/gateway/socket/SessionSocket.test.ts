@@ -267,7 +267,11 @@ describe("commands", () => {
         for (let id = 0; id < 3000; id++) {
           client.send({ id, command: "prompt", payload: { prompt: "x".repeat(4000) } })
         }
-        yield* Effect.sleep(500)
+        // it goes on until nothing more passes
+        let before = -1
+        yield* Effect.suspend(() => Effect.delay(Effect.succeed(before !== (before = handled)), 300)).pipe(
+          Effect.repeat({ while: (moves) => moves })
+        )
         expect(handled).toBeLessThan(2000)
         expect(client.ws.bufferedAmount).toBeGreaterThan(1_000_000)
         client.ws.resume()
@@ -384,7 +388,6 @@ describe("heartbeat", () => {
         const gateway = yield* start(log.sessions, { heartbeat: "100 millis" })
         const slow = yield* connected(gateway)
         const socket: { pause: () => void; resume: () => void } = Reflect.get(slow.ws, "_socket")
-        slow.ws.removeAllListeners("ping")
         for (let n = 0; n < 15; n++) {
           socket.resume()
           yield* Effect.sleep(10)
@@ -440,6 +443,17 @@ describe("close", () => {
       stuck.ws.resume()
       expect((yield* hangs.end)[0]).toBe(1001)
       expect((yield* stuck.end)[0]).toBe(1006)
+    }))
+
+  it.scopedLive("cuts them off at the end of a grace that is shorter than their goodbye", () =>
+    Effect.gen(function*() {
+      const log = memoryLog()
+      log.append(20_000, "x".repeat(1000))
+      const { close, gateway } = yield* closable(log.sessions, { grace: "100 millis" })
+      const stuck = yield* connected(gateway)
+      stuck.ws.pause()
+      yield* Effect.sleep(200)
+      expect(yield* close).toBeLessThan(900)
     }))
 
   it.scopedLive("leaves no fiber, however its clients left", () =>
