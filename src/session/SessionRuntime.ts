@@ -178,7 +178,7 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const connected = (connection: AgentConnection) =>
     Effect.gen(function*() {
-      const { agentSessionId, how, name, version } = connection
+      const { agentSessionId, begins = [], how, name, version } = connection
       const { agentSessionId: before } = yield* Effect.orDie(log.state(sessionId))
       const unseen = connection.replayed.length === 0 ? [] : Replay.unseen(yield* history, connection.replayed)
       yield* recorder.say(() => [
@@ -192,7 +192,7 @@ export const make = Effect.fnUntraced(function*(options: {
           }
         },
         ...(how === "opened" && before !== undefined ? [{ event: forgotten }] : []),
-        ...unseen.map((event) => ({ event }))
+        ...[...unseen, ...begins].map((event) => ({ event }))
       ])
     })
 

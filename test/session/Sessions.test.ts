@@ -42,6 +42,17 @@ const gated = Effect.gen(function*() {
 })
 
 describe("Sessions", () => {
+  it.scoped("whoever has opened a session finds in its log what modes the agent has", () =>
+    Effect.gen(function*() {
+      const agent = yield* ScriptedAgent.make({
+        turn: () => Effect.void,
+        onConnect: ({ say }) => say({ type: "TextChunk", text: "early" }),
+        begins: [{ type: "ModeChanged", modeId: "ask", available: [{ id: "ask", name: "Ask" }] }]
+      })
+      const { open, types } = yield* Harness.make([agent])
+      expect((yield* types(yield* open)).slice(0, 3)).toStrictEqual(["SessionOpened", "AgentConnected", "ModeChanged"])
+    }))
+
   it.scoped("a session is opened, prompted, answered, and closed; its log tells all of it", () =>
     Effect.gen(function*() {
       const agent = yield* ScriptedAgent.make({
