@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Ansi from "./Ansi.js"
 import { ExitCode } from "./CliError.js"
+import * as Acp from "./commands/Acp.js"
 import * as Agents from "./commands/Agents.js"
 import * as Answer from "./commands/Answer.js"
 import * as Attach from "./commands/Attach.js"
@@ -39,6 +40,7 @@ const root = Command.make("holdfast").pipe(
     Steer.cancel,
     Steer.restart,
     Steer.close,
+    Acp.command,
     DemoAgent.command
   ])
 )

@@ -18,6 +18,12 @@ export const config = Options.text("config").pipe(
 )
 
 /** @since 0.1.0 */
+export const agent = Options.text("agent").pipe(
+  Options.withDescription("The agent's name; otherwise the first configured one, or the demo"),
+  Options.optional
+)
+
+/** @since 0.1.0 */
 export const data = Options.text("data").pipe(
   Options.withDescription("The folder of the database"),
   Options.withPseudoName("folder"),

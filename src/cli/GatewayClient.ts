@@ -20,9 +20,11 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { ElicitationAnswer } from "../domain/Elicitation.js"
 import type { ElicitationId, SessionId } from "../domain/Ids.js"
+import { ErrorInfo } from "../domain/AgentEvent.js"
+import type { ContentBlock } from "../domain/Content.js"
 import { StoredEvent } from "../domain/StoredEvent.js"
 import { Api } from "../gateway/Api.js"
-import { type CliError, failed, unusable } from "./CliError.js"
+import { CliError, ExitCode, unusable } from "./CliError.js"
 import * as Config from "./Config.js"
 import type { Entry } from "./Conversation.js"
 
@@ -36,9 +38,9 @@ export interface Address {
 class Interrupted extends Data.TaggedError("Interrupted")<{ readonly reason: string }> {}
 
 /** What an error of the API looks like on the wire. */
-const Reported = Schema.parseJson(Schema.Struct({ _tag: Schema.String, message: Schema.String }))
+const Reported = Schema.parseJson(ErrorInfo)
 
-type Reported = typeof Reported.Type
+type Reported = { readonly _tag: string; readonly message: string }
 
 /** A gateway that says nothing for three heartbeats is gone, whatever the socket believes. */
 const silence = "30 seconds"
@@ -55,15 +57,25 @@ export const make = Effect.fnUntraced(function*({ token, url }: Address) {
   )
   const api = yield* HttpApiClient.makeWith(Api, { httpClient: http })
 
-  const unreachable = unusable(
-    `no gateway answers at ${url}; start one with "holdfast serve" or name another with --url`
-  )
+  const nobody = `no gateway answers at ${url}; start one with "holdfast serve" or name another with --url`
+  const unreachable = new CliError({
+    exitCode: ExitCode.unusable,
+    lines: [nobody],
+    reported: { _tag: "GatewayUnreachable", message: nobody }
+  })
   const foreign = unusable(`what answers at ${url} is not a Holdfast gateway of this version; name another with --url`)
+
+  const because = (error: Reported): CliError =>
+    new CliError({
+      exitCode: ExitCode.failed,
+      lines: [error.message],
+      reported: { ...error, _tag: error._tag, message: error.message }
+    })
 
   const reported = (error: Reported): CliError =>
     error._tag === "Unauthorized"
       ? unusable(`${error.message}: give the token of ${url} with --token or HOLDFAST_TOKEN`)
-      : failed(error.message)
+      : because(error)
 
   /** Any failure of a command, as the program reports it. */
   const explain = (
@@ -147,8 +159,23 @@ export const make = Effect.fnUntraced(function*({ token, url }: Address) {
         ) => [Chunk.fromIterable(sessions), Option.map(Option.fromNullable(next), Option.some)])
       )),
     get: (id: SessionId) => call(api.sessions.get({ path: { id } })),
-    prompt: (id: SessionId, prompt: string) =>
-      call(api.runs.prompt({ path: { id }, headers: {}, payload: { prompt } })),
+    /** Whether a gateway is there; one that takes its time is not. */
+    answers: Effect.isSuccess(Effect.timeout(api.system.health(), "2 seconds")),
+    agents: call(api.system.agents()),
+    create: (session: { readonly agent: string; readonly cwd: string }) =>
+      call(api.sessions.create({ payload: session })),
+    prompt: (
+      id: SessionId,
+      prompt: string | ReadonlyArray<ContentBlock>,
+      options: { readonly whenBusy?: "refuse" | "queue" | "steer"; readonly idempotencyKey?: string } = {}
+    ) => {
+      const { idempotencyKey, ...rest } = options
+      const headers = idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }
+      return call(api.runs.prompt({ path: { id }, headers, payload: { prompt, ...rest } }))
+    },
+    setMode: (id: SessionId, modeId: string) => call(api.sessions.mode({ path: { id }, payload: { modeId } })),
+    setConfigOption: (id: SessionId, configId: string, value: string | boolean) =>
+      call(api.sessions.config({ path: { id }, payload: { configId, value } })),
     cancel: (id: SessionId) => call(api.runs.cancel({ path: { id } })),
     restart: (id: SessionId) =>
       call(api.sessions.restart({ path: { id }, payload: { cause: "requested", wait: true } })),
@@ -207,13 +234,15 @@ const parse = <E>(text: Stream.Stream<string, E>): Stream.Stream<Entry, E> =>
  *
  * @since 0.1.0
  */
-export const connect = Effect.fnUntraced(function*(flags: {
-  readonly config: Option.Option<string>
-  readonly url: Option.Option<string>
-  readonly token: Option.Option<string>
-}) {
-  const loaded = yield* Config.load(flags.config, { url: flags.url, token: flags.token })
+export const ofConfig = Effect.fnUntraced(function*(loaded: Config.Loaded) {
   const { host = "127.0.0.1", port = 4455, url = `http://${host.includes(":") ? `[${host}]` : host}:${port}` } =
     loaded.settings
   return yield* make({ url: url.replace(/\/+$/, ""), token: yield* Config.token(loaded) })
 })
+
+/** @since 0.1.0 */
+export const connect = (flags: {
+  readonly config: Option.Option<string>
+  readonly url: Option.Option<string>
+  readonly token: Option.Option<string>
+}) => Effect.flatMap(Config.load(flags.config, { url: flags.url, token: flags.token }), ofConfig)

@@ -118,10 +118,7 @@ const prompt = Args.text({ name: "prompt" }).pipe(
 /** @since 0.1.0 */
 export const command = Command.make("run", {
   config: Flags.config,
-  agent: Options.text("agent").pipe(
-    Options.withDescription("The agent's name; otherwise the first configured one, or the demo"),
-    Options.optional
-  ),
+  agent: Flags.agent,
   cwd: Options.text("cwd").pipe(
     Options.withDescription("The folder that the agent works in; otherwise this one"),
     Options.withPseudoName("folder"),
