@@ -86,5 +86,7 @@ export const command = Command.make(
       yield* inOne ? inGateway(loaded, gateway) : here(loaded, data)
     }).pipe(Effect.provide(Signals.layer(grace)))
 ).pipe(
-  Command.withDescription("Be an agent of an editor, over stdio: attaches to durable sessions of a gateway, or hosts them")
+  Command.withDescription(
+    "Be an agent of an editor, over stdio: attaches to durable sessions of a gateway, or hosts them"
+  )
 )

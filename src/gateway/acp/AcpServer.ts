@@ -63,7 +63,13 @@ const invalid = (message: string) => Effect.fail(new acp.RequestError(-32602, me
 const decodeId = Schema.decodeOption(SessionId)
 const decodePrompt = Schema.decodeUnknown(Schema.Array(ContentBlock))
 
-const stopReasons: ReadonlyArray<acp.StopReason> = ["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"]
+const stopReasons: ReadonlyArray<acp.StopReason> = [
+  "end_turn",
+  "max_tokens",
+  "max_turn_requests",
+  "refusal",
+  "cancelled"
+]
 
 const toResponse = (ended: Attachment.Ended): Effect.Effect<acp.PromptResponse, acp.RequestError> => {
   switch (ended._tag) {
@@ -166,7 +172,12 @@ export const serve = ({ agent, hosting, transport, version }: Options): Effect.E
       const page = Chunk.toReadonlyArray(Chunk.take(found, pageSize))
       const last = page.at(-1)
       return {
-        sessions: page.map(({ cwd, id, title, updatedAt }) => ({ sessionId: id, cwd, title: title ?? null, updatedAt })),
+        sessions: page.map(({ cwd, id, title, updatedAt }) => ({
+          sessionId: id,
+          cwd,
+          title: title ?? null,
+          updatedAt
+        })),
         ...(last !== undefined && found.length > pageSize ? { nextCursor: last.id } : {})
       }
     })
@@ -191,25 +202,24 @@ export const serve = ({ agent, hosting, transport, version }: Options): Effect.E
       .onRequest(
         method.session.new,
         serve(Effect.fnUntraced(function*({ cwd, mcpServers }, { requestId }) {
-          if (!NodePath.isAbsolute(cwd)) return yield* invalid(`cwd must be an absolute path, not ${JSON.stringify(cwd)}`)
+          if (!NodePath.isAbsolute(cwd)) {
+            return yield* invalid(`cwd must be an absolute path, not ${JSON.stringify(cwd)}`)
+          }
           const { id } = yield* hosting.create({ agent, cwd })
           const unused = mcpServers.map(({ name }) => name).join(", ")
-          const warning = `the editor's MCP servers are not passed on (${unused}): the agent has those of Holdfast's configuration`
+          const warning =
+            `the editor's MCP servers are not passed on (${unused}): the agent has those of Holdfast's configuration`
           const first = unused === "" ? [] : [Updates.notice(client, "warning", warning)]
           return { sessionId: id, ...(yield* open(id, "hold", requestId, ...first)) }
         }))
       )
       .onRequest(
         method.session.load,
-        serve(({ sessionId }, { requestId }) =>
-          Effect.flatMap(known(sessionId), (id) => open(id, "replay", requestId))
-        )
+        serve(({ sessionId }, { requestId }) => Effect.flatMap(known(sessionId), (id) => open(id, "replay", requestId)))
       )
       .onRequest(
         method.session.resume,
-        serve(({ sessionId }, { requestId }) =>
-          Effect.flatMap(known(sessionId), (id) => open(id, "skip", requestId))
-        )
+        serve(({ sessionId }, { requestId }) => Effect.flatMap(known(sessionId), (id) => open(id, "skip", requestId)))
       )
       .onRequest(method.session.list, serve(list))
       .onRequest(
@@ -234,7 +244,10 @@ export const serve = ({ agent, hosting, transport, version }: Options): Effect.E
         method.session.prompt,
         serve(Effect.fnUntraced(function*({ prompt, sessionId }, { signal }) {
           const attachment = yield* find(sessionId)
-          const content = yield* Effect.mapError(decodePrompt(prompt), ({ message }) => new acp.RequestError(-32602, message))
+          const content = yield* Effect.mapError(
+            decodePrompt(prompt),
+            ({ message }) => new acp.RequestError(-32602, message)
+          )
           yield* Effect.fork(Effect.zipRight(withdrawn(signal), Effect.ignore(attachment.cancel)))
           const ended = yield* attachment.prompt(content)
           // a request that was taken back has an answer of its own

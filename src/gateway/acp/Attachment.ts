@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import type * as acp from "@agentclientprotocol/sdk"
 import * as Cause from "effect/Cause"
 import type * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
@@ -20,7 +21,6 @@ import type { ContentBlock } from "../../domain/Content.js"
 import type { Elicitation } from "../../domain/Elicitation.js"
 import { type ElicitationId, IdSource, type RunId, type SessionId } from "../../domain/Ids.js"
 import type { StoredEvent } from "../../domain/StoredEvent.js"
-import type * as acp from "@agentclientprotocol/sdk"
 import type { Editor } from "./Editor.js"
 import type { Fault, Hosting } from "./Hosting.js"
 import * as Questions from "./Questions.js"
@@ -101,7 +101,7 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const say = ([next, updates]: Updates.Step) => {
     view = next
-    unsent.push(...updates)
+    for (const update of updates) unsent.push(update)
   }
 
   const send = Effect.suspend(() => {
@@ -114,12 +114,12 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const tell = (title: string) => editor.update(id, [Updates.notice(client, "warning", title)])
 
-  const ask = (question: Elicitation, asked = 1): Effect.Effect<void> =>
+  const ask = (question: Elicitation, sent: Deferred.Deferred<void>, asked = 1): Effect.Effect<void> =>
     Option.match(Questions.toRequest(client, question, Updates.callOf(view, question.toolCallId)), {
       onNone: () => tell(`a question waits for an answer elsewhere, as this editor cannot ask it: ${question.message}`),
       onSome: ({ method, params, toAnswer }) =>
         Effect.gen(function*() {
-          const answer = toAnswer(yield* editor.request(method, params))
+          const answer = toAnswer(yield* editor.request(method, params, sent))
           if (Option.isNone(answer)) return yield* tell("the editor's answer to a question could not be read")
           yield* hosting.answer(id, question.id, answer.value)
         }).pipe(Effect.catchAll((error) => {
@@ -127,23 +127,29 @@ export const make = Effect.fnUntraced(function*(options: {
             return Effect.void // somebody was faster, which the cursor tells
           }
           return "_tag" in error && error._tag === "ElicitationAnswerInvalid" && asked < maxAsked
-            ? ask({ ...question, message: `${question.message}\n\n${error.message}` }, asked + 1)
+            ? ask({ ...question, message: `${question.message}\n\n${error.message}` }, sent, asked + 1)
             : tell(`a question still waits for an answer: ${error.message}`)
         }))
     })
 
-  const begin = (question: Elicitation) => Effect.zipRight(FiberMap.run(questions, question.id, ask(question)), editor.settled)
+  /** Returns when the question is on its way, so that what is told next comes after it. */
+  const begin = Effect.fnUntraced(function*(question: Elicitation) {
+    const sent = yield* Deferred.make<void>()
+    yield* FiberMap.run(questions, question.id, Effect.ensuring(ask(question, sent), Deferred.succeed(sent, void 0)))
+    yield* Deferred.await(sent)
+  })
 
   // --------------------------------------------------------------------------------------------------- cursor
 
+  /** The prompt that the event is about, if this editor waits for it. */
   const turnOf = ({ event, runId }: StoredEvent): Turn | undefined => {
-    if ((event.type === "RunStarted" || event.type === "RunQueued") && event.idempotencyKey !== undefined) {
-      const turn = turns.get(event.idempotencyKey)
-      if (turn !== undefined) turn.runId = runId
-      return turn
-    }
-    if (event.type !== "RunEnded" && event.type !== "RunDropped") return undefined
-    return Array.from(turns.values()).find((turn) => turn.runId === runId)
+    const { type } = event
+    if (type !== "RunQueued" && type !== "RunStarted" && type !== "RunEnded" && type !== "RunDropped") return undefined
+    // the key is known before the run has a name; a run that was queued starts without it
+    const key = type === "RunQueued" || type === "RunStarted" ? event.idempotencyKey : undefined
+    const named = key === undefined ? undefined : turns.get(key)
+    if (named !== undefined) named.runId = runId
+    return named ?? Array.from(turns.values()).find((turn) => turn.runId === runId)
   }
 
   const run = ({ answered, caughtUp, head, history }: Start) => {

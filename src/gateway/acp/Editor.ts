@@ -25,23 +25,19 @@ export interface Transport {
 export interface Editor {
   /** Returns when the updates have left. Of an editor that is gone it waits for the end, which is near. */
   readonly update: (sessionId: string, updates: ReadonlyArray<Update>) => Effect.Effect<void>
-  /** Interrupting it takes the request back with `$/cancel_request`. */
-  readonly request: (method: string, params: unknown) => Effect.Effect<unknown, acp.RequestError>
+  /** `sent` is completed when the request is on its way. Interrupting it takes the request back with `$/cancel_request`. */
+  readonly request: (
+    method: string,
+    params: object,
+    sent: Deferred.Deferred<void>
+  ) => Effect.Effect<unknown, acp.RequestError>
   /** The page of a question by URL says that it is done. */
   readonly completed: (elicitationId: string) => Effect.Effect<void>
   /** To be called within the request; what it returns waits until the response has left. */
   readonly response: (request: acp.JsonRpcId) => Effect.Effect<Effect.Effect<void>>
-  /** Waits until what the SDK was given is on its way, so that what is sent next comes after it. */
-  readonly settled: Effect.Effect<void>
   /** Completes when it has left. */
   readonly gone: Effect.Effect<void>
 }
-
-/** Until every microtask has run, and with them the SDK's way from a call to a write. */
-const settled = Effect.async<void>((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
-})
 
 const line = (message: object): string => `${JSON.stringify(message)}\n`
 
@@ -51,7 +47,8 @@ export const connect = (
   transport: Transport
 ): Effect.Effect<Editor, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const responses = new Map<acp.JsonRpcId, Deferred.Deferred<void>>()
+    /** Who waits for a message to leave: by its id a response, by its parameters a request, whose id the SDK makes. */
+    const leaving = new Map<unknown, Deferred.Deferred<void>>()
     const fork = yield* FiberSet.makeRuntime<never, void, never>()
     const close = Effect.sync(() => connection.close())
     const post = (lines: string) => void fork(Effect.catchAll(transport.write(lines), () => close))
@@ -65,10 +62,10 @@ export const connect = (
     const writable = new WritableStream<acp.AnyMessage>({
       write: (message) => {
         post(line(message))
-        if ("method" in message) return
-        const response = responses.get(message.id)
-        responses.delete(message.id)
-        if (response !== undefined) Deferred.unsafeDone(response, Effect.void)
+        const key = "method" in message ? message.params : message.id
+        const left = leaving.get(key)
+        leaving.delete(key)
+        if (left !== undefined) Deferred.unsafeDone(left, Effect.void)
       }
     })
     const connection = yield* Effect.acquireRelease(
@@ -90,10 +87,12 @@ export const connect = (
 
     const editor: Editor = {
       update,
-      request: (method, params) =>
+      request: (method, params, sent) =>
         Effect.tryPromise({
-          try: (signal) =>
-            connection.client.request(method, params, { cancellationSignal: signal, stopWaitingOnCancel: true }),
+          try: (signal) => {
+            leaving.set(params, sent)
+            return connection.client.request(method, params, { cancellationSignal: signal, stopWaitingOnCancel: true })
+          },
           catch: (error) => error
         }).pipe(
           Effect.catchAll((error) => error instanceof acp.RequestError ? Effect.fail(error) : Effect.never)
@@ -105,10 +104,9 @@ export const connect = (
       response: (request) =>
         Effect.sync(() => {
           const left = Deferred.unsafeMake<void>(FiberId.none)
-          responses.set(request, left)
+          leaving.set(request, left)
           return Deferred.await(left)
         }),
-      settled,
       gone: Effect.promise(() => connection.closed)
     }
     return editor

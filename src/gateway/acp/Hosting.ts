@@ -65,11 +65,14 @@ export const ofSessions = (sessions: Sessions["Type"]): Hosting => {
   return {
     create: sessions.create,
     get: sessions.get,
-    list: Stream.paginateChunkEffect(Option.none<SessionId>(), (after) =>
-      Effect.map(sessions.list({ status: Option.none(), after, limit: pageSize }), (page) => [
-        Chunk.fromIterable(page),
-        Option.map(Option.fromNullable(page[pageSize - 1]), (last) => Option.some(last.id))
-      ])),
+    list: Stream.paginateChunkEffect(
+      Option.none<SessionId>(),
+      (after) =>
+        Effect.map(sessions.list({ status: Option.none(), after, limit: pageSize }), (page) => [
+          Chunk.fromIterable(page),
+          Option.map(Option.fromNullable(page[pageSize - 1]), (last) => Option.some(last.id))
+        ])
+    ),
     prompt: (id, prompt) => Effect.asVoid(sessions.prompt(id, { ...prompt, whenBusy: "queue" })),
     cancel: (id) => sessions.cancel(id),
     setMode: sessions.setMode,

@@ -48,8 +48,10 @@ const permission = (
     options: choices.map(({ kind, name, optionId }) => ({ optionId, name, kind: toKind(kind) }))
   },
   toAnswer: (response) =>
-    Option.map(decodePermission(response), ({ outcome }) =>
-      outcome.outcome === "selected" ? toAnswer(outcome.optionId) : { action: "cancel" })
+    Option.map(
+      decodePermission(response),
+      ({ outcome }) => outcome.outcome === "selected" ? toAnswer(outcome.optionId) : { action: "cancel" }
+    )
 })
 
 const elicitation = (

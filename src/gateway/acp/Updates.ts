@@ -14,6 +14,7 @@
  * @since 0.1.0
  */
 import type * as acp from "@agentclientprotocol/sdk"
+import * as Schema from "effect/Schema"
 import type {
   PlanUpdated,
   RunOutcome,
@@ -83,10 +84,13 @@ export const notice = (
   description?: string
 ): Update =>
   client.session?.notices != null
-    ? { sessionUpdate: "notice", severity, title, description }
+    ? { sessionUpdate: "notice", severity, title: title === "" ? severity : title, description }
     : chunk(
       "agent_message_chunk",
-      { type: "text", text: `\n\n> Holdfast: ${[title, ...description === undefined ? [] : [description]].join("; ")}\n\n` },
+      {
+        type: "text",
+        text: `\n\n> Holdfast: ${[title, ...description === undefined ? [] : [description]].join("; ")}\n\n`
+      },
       undefined
     )
 
@@ -134,19 +138,26 @@ const isOver = (status: string | undefined) => status === "completed" || status 
 
 const onTool = (view: View, { type, ...fields }: ToolEvent, runId: RunId | undefined): Step => {
   const id = fields.toolCallId
-  const call: Call = { ...view.calls.get(id), runId, ...fields }
+  const before = view.calls.get(id)
+  const call: Call = { ...before, runId, ...fields }
   const calls = isOver(call.status) ? without(view.calls, id) : new Map(view.calls).set(id, call)
-  const sessionUpdate = type === "ToolCallStarted" ? "tool_call" : "tool_call_update"
+  // some agents tell of a call for the first time when they ask about it: a client must not be told of a change of what it has not heard of
+  const isNew = type === "ToolCallStarted" ||
+    (type === "ToolCallUpdated" && before === undefined && fields.title !== undefined)
+  const sessionUpdate = isNew ? "tool_call" : "tool_call_update"
   return [{ ...view, calls }, [{ sessionUpdate, ...toolFields(view.terminals, fields) }]]
 }
 
-/** A call that its run has left open is over with it: its spinner would turn for ever. */
-const endCalls = (view: View, runId: RunId | undefined): Step => {
+/** A call that is left open by a run that did not complete is over with it: its spinner would turn for ever. */
+const endCalls = (view: View, runId: RunId | undefined, outcome: RunOutcome): Step => {
   const open = Array.from(view.calls).flatMap(([toolCallId, call]) => call.runId === runId ? [toolCallId] : [])
-  return open.length === 0 ? [view, nothing] : [
-    { ...view, calls: without(view.calls, ...open) },
-    open.map((toolCallId) => ({ sessionUpdate: "tool_call_update", toolCallId, status: "failed" }))
-  ]
+  if (open.length === 0) return [view, nothing]
+  const updates = open.map((toolCallId): Update => ({
+    sessionUpdate: "tool_call_update",
+    toolCallId,
+    status: "failed"
+  }))
+  return [{ ...view, calls: without(view.calls, ...open) }, outcome._tag === "Completed" ? nothing : updates]
 }
 
 /** What a person should know of the end of a run. @since 0.1.0 */
@@ -181,6 +192,9 @@ export const flush = (view: View): Step => {
 
 // --------------------------------------------------------------------------------------------------------- events
 
+/** The protocol counts in whole numbers; agents guess. */
+const toCount = (tokens: number): number => Math.max(0, Math.round(tokens))
+
 const plan = (entries: (typeof PlanUpdated.Type)["entries"]): Update => ({
   sessionUpdate: "plan",
   entries: entries.map(({ content, priority, status }) => ({
@@ -190,16 +204,30 @@ const plan = (entries: (typeof PlanUpdated.Type)["entries"]): Update => ({
   }))
 })
 
-const titled = (title: string, updatedAt: string): Update => ({ sessionUpdate: "session_info_update", title, updatedAt })
+const titled = (title: string, updatedAt: string): Update => ({
+  sessionUpdate: "session_info_update",
+  title,
+  updatedAt
+})
 
-/** Options of a kind that the client does not know are not shown to it. */
+const named = { id: Schema.String, name: Schema.String }
+const fitsOption = Schema.is(Schema.Union(
+  Schema.Struct({ ...named, type: Schema.Literal("boolean"), currentValue: Schema.Boolean }),
+  Schema.Struct({
+    ...named,
+    type: Schema.Literal("select"),
+    currentValue: Schema.String,
+    options: Schema.Array(Schema.Struct({ name: Schema.String }))
+  })
+))
+
+/** Options of a kind that the client does not know are not shown to it. The log has them as the agent told them, whatever they are. */
 const knownOptions = (client: acp.ClientCapabilities, options: ReadonlyArray<unknown>) =>
   client.session?.configOptions?.boolean != null
     ? options.filter(isOption)
     : options.filter(isOption).filter((option) => option.type !== "boolean")
 
-const isOption = (option: unknown): option is acp.SessionConfigOption =>
-  typeof option === "object" && option !== null && "id" in option && "type" in option && "currentValue" in option
+const isOption = (option: unknown): option is acp.SessionConfigOption => fitsOption(option)
 
 /** What `session/new`, `load` and `resume` answer. @since 0.1.0 */
 export const beginning = (client: acp.ClientCapabilities, view: View) => ({
@@ -261,7 +289,7 @@ export const step = (client: acp.ClientCapabilities) => (view: View, stored: Sto
       return say(plan(event.entries))
     case "UsageUpdated": {
       const { cost, size, used } = event
-      return say({ sessionUpdate: "usage_update", used, size, cost })
+      return say({ sessionUpdate: "usage_update", used: toCount(used), size: toCount(size), cost })
     }
     case "ModeChanged": {
       const { available, modeId } = event
@@ -293,7 +321,7 @@ export const step = (client: acp.ClientCapabilities) => (view: View, stored: Sto
     case "RunDropped":
       return own ? [view, nothing] : say(notice(client, "warning", `a prompt that waited was dropped: ${event.reason}`))
     case "RunEnded": {
-      const [next, over] = endCalls(view, stored.runId)
+      const [next, over] = endCalls(view, stored.runId, event.outcome)
       const failure = failureOf(event.outcome)
       return [next, own || failure === undefined ? over : [...over, notice(client, "error", failure)]]
     }

@@ -86,18 +86,20 @@ export const start = Effect.fnUntraced(function*(options: Options, ...args: Read
     lines.push(...parts)
   })
 
-  const ask = (kind: Question["kind"]) => ({ params, signal }: { readonly params: unknown; readonly signal: AbortSignal }) =>
-    new Promise<never>((resolve, reject) => {
-      order.push(kind)
-      questions.push({
-        kind,
-        params: params as Question["params"],
-        withdrawn: () => signal.aborted,
-        answer: (response) => Effect.sync(() => response instanceof Error ? reject(response) : resolve(response as never))
+  const ask =
+    (kind: Question["kind"]) => ({ params, signal }: { readonly params: unknown; readonly signal: AbortSignal }) =>
+      new Promise<never>((resolve, reject) => {
+        order.push(kind)
+        questions.push({
+          kind,
+          params: params as Question["params"],
+          withdrawn: () => signal.aborted,
+          answer: (response) =>
+            Effect.sync(() => response instanceof Error ? reject(response) : resolve(response as never))
+        })
+        // the protocol wants a response to what was taken back, too
+        signal.addEventListener("abort", () => reject(acp.RequestError.requestCancelled()))
       })
-      // the protocol wants a response to what was taken back, too
-      signal.addEventListener("abort", () => reject(acp.RequestError.requestCancelled()))
-    })
 
   const connection = acp.client({ name: "editor" })
     .onNotification(acp.methods.client.session.update, ({ params }) => {
@@ -170,6 +172,7 @@ export const session = (editor: Editor, sessionId: string) => {
     prompt,
     said,
     thought: (from = 0) => textOf(updates(from), "agent_thought_chunk"),
+    notices: () => updates().flatMap((update) => update.sessionUpdate === "notice" ? [update.title] : []),
     heard: (from = 0) => textOf(updates(from), "user_message_chunk"),
     /** One turn, and what was said in it. */
     turn: (text: string) =>
