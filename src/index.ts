@@ -40,6 +40,10 @@ export * as Ids from "./domain/Ids.js"
 export * as Session from "./domain/Session.js"
 /** An event with its place in the log. */
 export * as StoredEvent from "./domain/StoredEvent.js"
+/** Holdfast as an agent of an editor, over any pair of streams. */
+export * as AcpServer from "./gateway/acp/AcpServer.js"
+/** Where the sessions live that an editor attaches to. */
+export * as AcpHosting from "./gateway/acp/Hosting.js"
 /** The HTTP gateway. */
 export * as Gateway from "./gateway/Gateway.js"
 /** Carries questions to a person and the answer back. */

@@ -40,12 +40,24 @@ const isExpired = Schema.is(Expired)
 /** @since 0.1.0 */
 export const make = (gateway: GatewayClient): Hosting => {
   const events = (id: SessionId, after: number): Stream.Stream<StoredEvent, Fault> =>
-    gateway.events(id, after, (reason) => Effect.logInfo(`${reason}; trying again`)).pipe(
-      Stream.mapChunks(Chunk.map(({ stored }) => stored)),
-      Stream.catchAll((error) =>
-        isExpired(error.reported) ? events(id, error.reported.oldest - 1) : Stream.fail(toFault(error))
+    Stream.suspend(() => {
+      let broken = false
+      const onBreak = (reason: string) =>
+        Effect.suspend(() => {
+          if (broken) return Effect.void
+          broken = true
+          return Effect.logInfo(`${reason}; trying again`)
+        })
+      return gateway.events(id, after, onBreak).pipe(
+        Stream.mapChunks((entries) => {
+          broken = false
+          return Chunk.map(entries, ({ stored }) => stored)
+        }),
+        Stream.catchAll((error) =>
+          isExpired(error.reported) ? events(id, error.reported.oldest - 1) : Stream.fail(toFault(error))
+        )
       )
-    )
+    })
   return {
     create: (session) => told(gateway.create(session)),
     get: (id) => again(told(gateway.get(id))),

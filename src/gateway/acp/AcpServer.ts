@@ -28,6 +28,8 @@ import * as Editor from "./Editor.js"
 import type { Fault, Hosting } from "./Hosting.js"
 import * as Updates from "./Updates.js"
 
+export type { Transport } from "./Editor.js"
+
 /** @since 0.1.0 */
 export interface Options {
   /** The agent that new sessions are opened with. */

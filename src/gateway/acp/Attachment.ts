@@ -13,7 +13,6 @@ import type * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as FiberMap from "effect/FiberMap"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { RunOutcome } from "../../domain/AgentEvent.js"
@@ -23,7 +22,7 @@ import { type ElicitationId, IdSource, type RunId, type SessionId } from "../../
 import type { StoredEvent } from "../../domain/StoredEvent.js"
 import type { Editor } from "./Editor.js"
 import type { Fault, Hosting } from "./Hosting.js"
-import * as Questions from "./Questions.js"
+import * as PendingQuestions from "./PendingQuestions.js"
 import * as Updates from "./Updates.js"
 
 /** How a prompt ended; a queued one may never have been a run. @since 0.1.0 */
@@ -66,10 +65,8 @@ interface Start {
   readonly caughtUp: Deferred.Deferred<void, Fault>
 }
 
-/** How often an answer that does not fit is asked for again: a program that answers does not get better. */
-const maxAsked = 3
-
 const over: Fault = { _tag: "SessionEnded", message: "the session's events have ended" }
+const internal: Fault = { _tag: "Defect", message: "an internal error; the log on stderr has its cause" }
 
 /** The questions that end within the page: there is no point in asking them. */
 const settledIn = (page: Chunk.Chunk<StoredEvent>): ReadonlySet<ElicitationId> => {
@@ -88,7 +85,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const { client, editor, hosting, id } = options
   const scope = yield* Effect.scope
   const ids = yield* IdSource
-  const questions = yield* FiberMap.make<ElicitationId>()
+  const questions = yield* PendingQuestions.make(options)
   // a cancel is for what was prompted before it, and for nothing that is prompted after
   const commands = yield* Effect.makeSemaphore(1)
   const following = yield* Effect.makeSemaphore(1)
@@ -97,6 +94,7 @@ export const make = Effect.fnUntraced(function*(options: {
   let view = Updates.empty
   let cursor = 0
   let pump: Fiber.RuntimeFiber<void> | undefined
+  let alive = false
   let unsent: Array<Updates.Update> = []
 
   const say = ([next, updates]: Updates.Step) => {
@@ -110,36 +108,7 @@ export const make = Effect.fnUntraced(function*(options: {
     return editor.update(id, ready)
   })
 
-  // ------------------------------------------------------------------------------------------------ questions
-
-  const tell = (title: string) => editor.update(id, [Updates.notice(client, "warning", title)])
-
-  const ask = (question: Elicitation, sent: Deferred.Deferred<void>, asked = 1): Effect.Effect<void> =>
-    Option.match(Questions.toRequest(client, question, Updates.callOf(view, question.toolCallId)), {
-      onNone: () => tell(`a question waits for an answer elsewhere, as this editor cannot ask it: ${question.message}`),
-      onSome: ({ method, params, toAnswer }) =>
-        Effect.gen(function*() {
-          const answer = toAnswer(yield* editor.request(method, params, sent))
-          if (Option.isNone(answer)) return yield* tell("the editor's answer to a question could not be read")
-          yield* hosting.answer(id, question.id, answer.value)
-        }).pipe(Effect.catchAll((error) => {
-          if ("_tag" in error && (error._tag === "ElicitationAlreadySettled" || error._tag === "ElicitationNotFound")) {
-            return Effect.void // somebody was faster, which the cursor tells
-          }
-          return "_tag" in error && error._tag === "ElicitationAnswerInvalid" && asked < maxAsked
-            ? ask({ ...question, message: `${question.message}\n\n${error.message}` }, sent, asked + 1)
-            : tell(`a question still waits for an answer: ${error.message}`)
-        }))
-    })
-
-  /** Returns when the question is on its way, so that what is told next comes after it. */
-  const begin = Effect.fnUntraced(function*(question: Elicitation) {
-    const sent = yield* Deferred.make<void>()
-    yield* FiberMap.run(questions, question.id, Effect.ensuring(ask(question, sent), Deferred.succeed(sent, void 0)))
-    yield* Deferred.await(sent)
-  })
-
-  // --------------------------------------------------------------------------------------------------- cursor
+  const ask = (question: Elicitation) => questions.ask(question, Updates.callOf(view, question.toolCallId))
 
   /** The prompt that the event is about, if this editor waits for it. */
   const turnOf = ({ event, runId }: StoredEvent): Turn | undefined => {
@@ -157,14 +126,16 @@ export const make = Effect.fnUntraced(function*(options: {
     const open = new Map<ElicitationId, Elicitation>()
     let live = cursor >= head
 
+    const sendIfTold = Effect.suspend(() => live || history === "replay" ? send : Effect.void)
+
     const arrive = Effect.gen(function*() {
       if (history === "skip") unsent = []
-      if (history === "replay") yield* send
+      yield* sendIfTold
       yield* Deferred.succeed(caughtUp, void 0)
       yield* answered
       yield* send
       live = true
-      yield* Effect.forEach(open.values(), begin, { discard: true })
+      yield* Effect.forEach(open.values(), ask, { discard: true })
     })
 
     const event = (stored: StoredEvent, settled: ReadonlySet<ElicitationId>): Effect.Effect<void> => {
@@ -185,21 +156,21 @@ export const make = Effect.fnUntraced(function*(options: {
         case "RunEnded":
           return turn === undefined
             ? Effect.void
-            : Effect.zipRight(send, Deferred.succeed(turn.done, event.outcome))
+            : Effect.zipRight(sendIfTold, Deferred.succeed(turn.done, event.outcome))
         case "RunDropped":
           return turn === undefined
             ? Effect.void
-            : Effect.zipRight(send, Deferred.succeed(turn.done, { _tag: "Dropped", reason: event.reason }))
+            : Effect.zipRight(sendIfTold, Deferred.succeed(turn.done, { _tag: "Dropped", reason: event.reason }))
         case "ElicitationRequested":
           if (settled.has(event.elicitation.id)) return Effect.void
-          if (live) return Effect.zipRight(send, begin(event.elicitation))
+          if (live) return Effect.zipRight(send, ask(event.elicitation))
           open.set(event.elicitation.id, event.elicitation)
           return Effect.void
         case "ElicitationSettled": {
           open.delete(event.elicitationId)
-          const done = event.outcome._tag === "Answered" && event.outcome.by === "completion"
+          const done = live && event.outcome._tag === "Answered" && event.outcome.by === "completion"
           return Effect.zipRight(
-            FiberMap.remove(questions, event.elicitationId),
+            questions.end(event.elicitationId),
             done ? editor.completed(event.elicitationId) : Effect.void
           )
         }
@@ -215,34 +186,41 @@ export const make = Effect.fnUntraced(function*(options: {
         if (!live && cursor >= head) yield* arrive
       }
       say(Updates.flush(view))
-      if (live || history === "replay") yield* send
+      yield* sendIfTold
     })
+
+    /** One step: who waits for this cursor is told, and who comes later finds that it has stopped. */
+    const stop = (fault: Fault) =>
+      Effect.suspend(() => {
+        alive = false
+        const waiting = Array.from(turns.values(), ({ done }) => Deferred.fail(done, fault))
+        return Effect.all([Deferred.fail(caughtUp, fault), ...waiting], { discard: true })
+      })
 
     return hosting.events(id, cursor).pipe(
       Stream.takeUntil(({ event }) => event.type === "SessionClosed"),
       Stream.runForEachChunk(page),
-      Effect.zipRight(Effect.fail(over)),
-      Effect.catchAllCause((cause) => {
-        const fault = Option.getOrElse(Cause.failureOption(cause), (): Fault => {
-          return { _tag: "Defect", message: "an internal error; the log on stderr has the cause" }
-        })
-        return Effect.logDebug(`session ${id} is not followed any more`, cause).pipe(
-          Effect.zipRight(Effect.when(Effect.logError("the cursor failed", cause), () => Cause.isDie(cause))),
-          Effect.zipRight(Deferred.fail(caughtUp, fault)),
-          Effect.zipRight(Effect.forEach(turns.values(), (turn) => Deferred.fail(turn.done, fault), { discard: true }))
-        )
+      Effect.matchCauseEffect({
+        onSuccess: () => stop(over),
+        onFailure: (cause) =>
+          Option.match(Cause.failureOption(cause), {
+            onSome: stop,
+            onNone: () => Effect.zipRight(Effect.logError("a cursor failed", cause), stop(internal))
+          })
       })
     )
   }
 
-  const start = (place: Start) =>
-    Effect.tap(Effect.forkIn(Effect.interruptible(run(place)), scope), (fiber) => Effect.sync(() => pump = fiber))
+  const start = Effect.fnUntraced(function*(place: Start) {
+    alive = true
+    pump = yield* Effect.forkIn(Effect.interruptible(run(place)), scope)
+  })
 
   const follow: Attachment["follow"] = (history, answered, ...first) =>
     following.withPermits(1)(Effect.gen(function*() {
       const { head } = yield* hosting.get(id)
       if (pump !== undefined) yield* Fiber.interrupt(pump)
-      yield* FiberMap.clear(questions)
+      yield* questions.clear
       const caughtUp = yield* Deferred.make<void, Fault>()
       view = Updates.empty
       cursor = 0
@@ -253,7 +231,7 @@ export const make = Effect.fnUntraced(function*(options: {
 
   /** A cursor that has failed goes on from where it was. */
   const followOn = following.withPermits(1)(Effect.gen(function*() {
-    if (pump !== undefined && Option.isNone(yield* Fiber.poll(pump))) return
+    if (alive) return
     const caughtUp = yield* Deferred.make<void, Fault>()
     yield* start({ head: cursor, history: "replay", answered: Effect.void, caughtUp })
   }))
@@ -264,16 +242,17 @@ export const make = Effect.fnUntraced(function*(options: {
     view: Effect.sync(() => view),
     prompt: (content) =>
       Effect.gen(function*() {
-        yield* followOn
         const key = yield* ids.next("acp")
         const turn: Turn = { runId: undefined, cancelled: false, done: yield* Deferred.make<Ended, Fault>() }
+        // registered before the look at the cursor, so that one that stops tells it
         turns.set(key, turn)
         const send = Effect.suspend(() =>
           turn.cancelled
             ? Deferred.succeed(turn.done, { _tag: "Cancelled" })
             : hosting.prompt(id, { content, idempotencyKey: key })
         )
-        return yield* commands.withPermits(1)(send).pipe(
+        return yield* followOn.pipe(
+          Effect.zipRight(commands.withPermits(1)(send)),
           Effect.zipRight(Deferred.await(turn.done)),
           // whatever became of it: that is how the protocol wants it
           Effect.map((ended): Ended => turn.cancelled ? { _tag: "Cancelled" } : ended),

@@ -80,7 +80,7 @@ describe.each(places)("holdfast acp, sessions %s", (_, make) => {
         options: [{ optionId: "allow_once" }, { optionId: "allow_always" }, { optionId: "reject_once" }]
       })
       // the tool call that it is about has been told before it
-      expect(editor.order.at(-2)).toBe("tool_call")
+      expect(editor.order.slice(-3)).toStrictEqual(["tool_call", "tool_call_update", "permission"])
       yield* question.answer(select("allow_once"))
       const { said, stopReason } = yield* Fiber.join(turn)
       expect(stopReason).toBe("end_turn")
@@ -272,6 +272,7 @@ describe.each(places)("holdfast acp, sessions %s", (_, make) => {
       const send = (id: number, method: string, params: object) =>
         Effect.sync(() => child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`))
       yield* send(0, "initialize", { protocolVersion: 1, clientCapabilities: {} })
+      yield* Editor.until("the handshake", () => /"id":0,"result"/.test(read))
       yield* send(1, "session/new", { cwd: place.cwd, mcpServers: [] })
       yield* Editor.until("the session", () => /"id":1,"result"/.test(read))
       const sessionId = /"sessionId":"(ses_\w+)"/.exec(read)?.[1] ?? ""

@@ -204,5 +204,3 @@ export const connect = Effect.fnUntraced(function*(hosting: Hosting, options: Op
     leave: Effect.zipRight(Effect.promise(() => toServer.writable.close()), Fiber.join(serving))
   }
 })
-
-export type Editor = Effect.Effect.Success<ReturnType<typeof connect>>
