@@ -222,8 +222,11 @@ const parse = <E>(text: Stream.Stream<string, E>): Stream.Stream<Entry, E> =>
       Effect.suspend(() => {
         entries = []
         for (const piece of pieces) {
-          const overflow = parser.feed(piece)
-          if (overflow !== undefined) return Effect.die(overflow)
+          // line by line: for each line the parser begins at the start of what it was fed, so many at once cost their square
+          for (const line of piece.split(/(?<=\n)/)) {
+            const overflow = parser.feed(line)
+            if (overflow !== undefined) return Effect.die(overflow)
+          }
         }
         return Effect.succeed(Chunk.unsafeFromArray(entries))
       }))

@@ -6,7 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as NodeChild from "node:child_process"
 import * as NodeFs from "node:fs"
+import { fileURLToPath } from "node:url"
 import * as Program from "../../program.js"
 import * as Editor from "./Editor.js"
 
@@ -499,6 +501,45 @@ describe("how holdfast acp is started", () => {
         -32602,
         `the working folder ${cwd}/no/such is not a folder`
       ])
+    })
+  )
+})
+
+describe("a client that is not ours", () => {
+  live(
+    "the SDK's example client, as it is published with an older SDK, holds a conversation",
+    Effect.gen(function*() {
+      const cwd = yield* Program.temporary
+      // it starts its agent with npx: this one is the program
+      NodeFs.mkdirSync(`${cwd}/bin`)
+      NodeFs.writeFileSync(
+        `${cwd}/bin/npx`,
+        `#!/bin/sh\nexec "${process.execPath}" "${Program.main}" acp --agent demo --data "${cwd}/data"\n`,
+        { mode: 0o755 }
+      )
+      const example = fileURLToPath(
+        new URL("../../../node_modules/acp-example/dist/examples/client.js", import.meta.url)
+      )
+      const env = {
+        ...process.env,
+        PATH: `${cwd}/bin:${process.env["PATH"] ?? ""}`,
+        HOLDFAST_DEMO_PACE: "0",
+        HOLDFAST_DEMO_STATE: `${cwd}/.demo`
+      }
+      const client = yield* Effect.acquireRelease(
+        Effect.sync(() => NodeChild.spawn(process.execPath, [example], { cwd, env, stdio: "pipe" })),
+        (client) => Effect.sync(() => client.kill("SIGKILL"))
+      )
+      let shown = ""
+      for (const output of [client.stdout, client.stderr]) {
+        output.setEncoding("utf8").on("data", (text) => shown += text)
+      }
+      yield* Editor.until("its question", () => shown.includes("Choose an option"))
+      client.stdin.write("3\n")
+      yield* Editor.until("its end", () => client.exitCode !== null)
+      expect(shown).toMatch(/Permission requested: Sign the guest book/)
+      expect(shown).toMatch(/Agent completed with: end_turn/)
+      yield* Editor.until("the program's end", () => Program.processesWith(`${cwd}/data`).length === 0)
     })
   )
 })
