@@ -64,6 +64,8 @@ const scripted = (gate: Effect.Effect<unknown> = Effect.never) =>
             concurrency: 2,
             discard: true
           })
+        case "hurry":
+          return Effect.all([told(permission), tell("right behind")], { concurrency: 2, discard: true })
         case "wait":
           return Effect.zipRight(tell("waiting "), Effect.zipRight(gate, tell("done")))
         default:
@@ -251,6 +253,25 @@ describe("AcpServer", () => {
         expect((yield* types(id(session.sessionId))).filter((type) => type === "RunEnded(Completed)")).toHaveLength(1)
       }))
 
+    it.scopedLive("a cancel that is slow to arrive does not cancel the prompt behind it", () =>
+      Effect.gen(function*() {
+        const { hosting } = yield* setting()
+        const arrived = yield* Deferred.make<void>()
+        const editor = yield* Fixture.connect({
+          ...hosting,
+          cancel: (session) => Effect.zipRight(Deferred.await(arrived), hosting.cancel(session))
+        })
+        const session = yield* editor.open()
+        yield* session.cancel
+        const prompt = yield* Effect.fork(session.prompt("say 3"))
+        // were it not held back, it would be over by now
+        yield* editor.call((agent) => agent.request(acp.methods.agent.session.list, {}))
+        expect(session.said()).toBe("")
+        yield* Deferred.succeed(arrived, void 0)
+        expect(yield* Fiber.join(prompt)).toStrictEqual({ stopReason: "end_turn" })
+        expect(session.said()).toBe(numbers(3))
+      }))
+
     it.scopedLive("a prompt whose request is taken back is cancelled, and answered so", () =>
       Effect.gen(function*() {
         const { editor, types } = yield* setting()
@@ -364,6 +385,19 @@ describe("AcpServer", () => {
         yield* Fiber.join(prompt)
         expect(session.said()).toContain("{\"action\":\"accept\",\"content\":{\"optionId\":\"yes\"}}")
         expect(session.said()).toContain("{\"action\":\"accept\",\"content\":{\"optionId\":\"no\"}}")
+      }))
+
+    it.scopedLive("AG4 what an agent says right behind its question comes behind it", () =>
+      Effect.gen(function*() {
+        const { editor } = yield* setting()
+        const session = yield* editor.open()
+        const prompt = yield* Effect.fork(session.prompt("hurry"))
+        const question = yield* editor.asked()
+        yield* Fixture.until("what it said", () => session.said() === "right behind")
+        const at = (text: string) => editor.lines.findIndex((line) => line.includes(text))
+        expect(at("session/request_permission")).toBeLessThan(at("right behind"))
+        yield* question.answer(Fixture.select("yes"))
+        yield* Fiber.join(prompt)
       }))
 
     it.scopedLive("EB2 an answer that is given elsewhere takes the question back in every editor", () =>
