@@ -6,10 +6,11 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { leakFreeFile } from "holdfast/testing/vitest"
+import type { SessionEvent } from "../../../src/domain/AgentEvent.js"
 import * as Content from "../../../src/domain/Content.js"
 import type { ElicitationRequest } from "../../../src/domain/Elicitation.js"
 import { AgentDied } from "../../../src/domain/Errors.js"
-import { SessionId } from "../../../src/domain/Ids.js"
+import { ElicitationId, SessionId } from "../../../src/domain/Ids.js"
 import * as Hosting from "../../../src/gateway/acp/Hosting.js"
 import * as ScriptedAgent from "../../../src/testing/ScriptedAgent.js"
 import * as Harness from "../../session/Harness.js"
@@ -64,8 +65,6 @@ const scripted = (gate: Effect.Effect<unknown> = Effect.never) =>
             concurrency: 2,
             discard: true
           })
-        case "hurry":
-          return Effect.all([told(permission), tell("right behind")], { concurrency: 2, discard: true })
         case "wait":
           return Effect.zipRight(tell("waiting "), Effect.zipRight(gate, tell("done")))
         default:
@@ -253,23 +252,30 @@ describe("AcpServer", () => {
         expect((yield* types(id(session.sessionId))).filter((type) => type === "RunEnded(Completed)")).toHaveLength(1)
       }))
 
-    it.scopedLive("a cancel that is slow to arrive does not cancel the prompt behind it", () =>
+    it.scopedLive("a cancel is for the prompts before it: not for one behind a slow cancel, and for one that is not on its way yet", () =>
       Effect.gen(function*() {
         const { hosting } = yield* setting()
         const arrived = yield* Deferred.make<void>()
+        let prompted = 0
         const editor = yield* Fixture.connect({
           ...hosting,
+          prompt: (session, prompt) => Effect.suspend(() => (prompted += 1, hosting.prompt(session, prompt))),
           cancel: (session) => Effect.zipRight(Deferred.await(arrived), hosting.cancel(session))
         })
+        // when this is answered, what was sent before it has been looked at
+        const roundTrip = editor.call((agent) => agent.request(acp.methods.agent.session.list, {}))
         const session = yield* editor.open()
         yield* session.cancel
-        const prompt = yield* Effect.fork(session.prompt("say 3"))
-        // were it not held back, it would be over by now
-        yield* editor.call((agent) => agent.request(acp.methods.agent.session.list, {}))
-        expect(session.said()).toBe("")
+        const first = yield* Effect.fork(session.prompt("wait"))
+        yield* Effect.zipRight(roundTrip, roundTrip)
+        expect(prompted).toBe(0)
+        yield* session.cancel
+        const second = yield* Effect.fork(session.prompt("say 3"))
+        yield* Effect.zipRight(roundTrip, roundTrip)
         yield* Deferred.succeed(arrived, void 0)
-        expect(yield* Fiber.join(prompt)).toStrictEqual({ stopReason: "end_turn" })
-        expect(session.said()).toBe(numbers(3))
+        expect(yield* Fiber.join(first)).toStrictEqual({ stopReason: "cancelled" })
+        expect(yield* Fiber.join(second)).toStrictEqual({ stopReason: "end_turn" })
+        expect([prompted, session.said()]).toStrictEqual([1, numbers(3)])
       }))
 
     it.scopedLive("a prompt whose request is taken back is cancelled, and answered so", () =>
@@ -387,17 +393,36 @@ describe("AcpServer", () => {
         expect(session.said()).toContain("{\"action\":\"accept\",\"content\":{\"optionId\":\"no\"}}")
       }))
 
+    const stored = (...events: ReadonlyArray<SessionEvent>) =>
+      events.map((event, index) => ({ seq: index + 1, sessionId: id("ses_1"), at: "2026-11-21T02:00:00.000Z", event }))
+    const opened: SessionEvent = { type: "SessionOpened", agent: "scripted", cwd: "/" }
+    const elicitationId = ElicitationId.make("eli_1")
+    const requested: SessionEvent = {
+      type: "ElicitationRequested",
+      elicitation: { ...permission, id: elicitationId, sessionId: id("ses_1") }
+    }
+
     it.scopedLive("AG4 what an agent says right behind its question comes behind it", () =>
       Effect.gen(function*() {
-        const { editor } = yield* setting()
-        const session = yield* editor.open()
-        const prompt = yield* Effect.fork(session.prompt("hurry"))
-        const question = yield* editor.asked()
+        const log = stored(opened, requested, { type: "TextChunk", text: "right behind" })
+        const editor = yield* Fixture.connect(Fixture.ofEvents(log, 1))
+        const session = yield* editor.load("ses_1")
+        yield* editor.asked()
         yield* Fixture.until("what it said", () => session.said() === "right behind")
         const at = (text: string) => editor.lines.findIndex((line) => line.includes(text))
         expect(at("session/request_permission")).toBeLessThan(at("right behind"))
-        yield* question.answer(Fixture.select("yes"))
-        yield* Fiber.join(prompt)
+      }))
+
+    it.scopedLive("EB8 a question that has ended before the editor came is not asked, wherever the pages of the log end", () =>
+      Effect.gen(function*() {
+        const settled: SessionEvent = { type: "ElicitationSettled", elicitationId, outcome: { _tag: "Expired" } }
+        const log = stored(opened, requested, settled, { type: "TextChunk", text: "the end" })
+        for (const [head, page] of [[4, 1], [4, 9], [1, 9]] as const) {
+          const editor = yield* Fixture.connect(Fixture.ofEvents(log, head, page))
+          const session = yield* editor.load("ses_1")
+          yield* Fixture.until("the end", () => session.said() === "the end")
+          expect(editor.questions).toStrictEqual([])
+        }
       }))
 
     it.scopedLive("EB2 an answer that is given elsewhere takes the question back in every editor", () =>

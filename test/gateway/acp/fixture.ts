@@ -9,7 +9,7 @@ import * as AcpServer from "../../../src/gateway/acp/AcpServer.js"
 import type { Hosting } from "../../../src/gateway/acp/Hosting.js"
 
 /** A place where there is one session, of which nothing is known but its events. */
-export const ofEvents = (log: ReadonlyArray<StoredEvent>): Hosting => {
+export const ofEvents = (log: ReadonlyArray<StoredEvent>, head = log.length, page = 256): Hosting => {
   const missing = () => Effect.dieMessage("not given")
   const at = "2026-11-21T02:00:00.000Z"
   return {
@@ -20,7 +20,7 @@ export const ofEvents = (log: ReadonlyArray<StoredEvent>): Hosting => {
         agent: "scripted",
         cwd: "/",
         status: "idle",
-        head: log.length,
+        head,
         pending: 0,
         createdAt: at,
         updatedAt: at
@@ -32,7 +32,7 @@ export const ofEvents = (log: ReadonlyArray<StoredEvent>): Hosting => {
     setConfigOption: missing,
     answer: missing,
     close: missing,
-    events: (_, after) => Stream.concat(Stream.rechunk(Stream.fromIterable(log.slice(after)), 256), Stream.never)
+    events: (_, after) => Stream.concat(Stream.rechunk(Stream.fromIterable(log.slice(after)), page), Stream.never)
   }
 }
 
