@@ -34,7 +34,7 @@ const patience = Schedule.exponential("250 millis").pipe(
 const again = <A>(command: Effect.Effect<A, Fault>): Effect.Effect<A, Fault> =>
   Effect.retry(command, { while: isPassing, schedule: patience })
 
-const Expired = Schema.Struct({ _tag: Schema.Literal("CursorExpired"), oldest: Schema.Number })
+const Expired = Schema.TaggedStruct("CursorExpired", { oldest: Schema.Number })
 const isExpired = Schema.is(Expired)
 
 /** @since 0.1.0 */
