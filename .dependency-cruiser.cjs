@@ -80,10 +80,29 @@ module.exports = {
     only("the Agent Client Protocol", "^node_modules/@agentclientprotocol/", ["agent/acp/", "cli/demo/"]),
     { name: "no cycles", severity: "error", from: {}, to: { circular: true } },
     {
-      name: "src knows no test",
+      name: "the console knows the domain's types and nothing else of src",
+      severity: "error",
+      comment: "what it takes from src must cost the browser nothing",
+      from: { path: "^console/" },
+      to: { path: "^src/", pathNot: "^src/domain/" }
+    },
+    {
+      name: "the console takes types from the domain, and no values",
+      severity: "error",
+      from: { path: "^console/" },
+      to: { path: "^src/domain/", dependencyTypesNot: ["type-only"] }
+    },
+    {
+      name: "the console runs in a browser",
+      severity: "error",
+      from: { path: "^console/", pathNot: "^console/vite\\.config\\.js$" },
+      to: { dependencyTypes: ["core"] }
+    },
+    {
+      name: "src knows no test and no page",
       severity: "error",
       from: { path: "^src/" },
-      to: { path: "^(test|bench|docs|scripts)/" }
+      to: { path: "^(test|bench|docs|scripts|console)/" }
     },
     { name: "everything resolves", severity: "error", from: {}, to: { couldNotResolve: true } },
     {

@@ -159,6 +159,25 @@ export default tseslint.config(
       "no-restricted-syntax": restricted()
     }
   },
+  {
+    files: ["console/**/*.{ts,tsx}"],
+    rules: {
+      "no-console": "error",
+      "@typescript-eslint/ban-ts-comment": "error",
+      "@typescript-eslint/consistent-type-assertions": ["error", { assertionStyle: "never" }],
+      "@typescript-eslint/no-non-null-assertion": "error",
+      "no-restricted-syntax": ["error", {
+        selector: [
+          "JSXAttribute[name.name=/^(dangerouslySetInnerHTML|srcdoc|srcDoc)$/]",
+          "Property[key.name='dangerouslySetInnerHTML']",
+          "MemberExpression[property.name=/^(innerHTML|outerHTML|insertAdjacentHTML|srcdoc)$/]",
+          "MemberExpression[object.name='document'][property.name='write']",
+          "CallExpression[callee.name=/^(eval|Function)$/]"
+        ].join(", "),
+        message: "what an agent says is text: elements are made of it, and never HTML"
+      }]
+    }
+  },
   // of a defect nobody is left to tell but the console
   { files: ["src/main.ts"], rules: { "no-console": "off" } },
   exemptions.map(({ allow, files }) => ({ files, rules: { "no-restricted-syntax": restricted(allow) } }))

@@ -12,7 +12,6 @@ import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiScalar from "@effect/platform/HttpApiScalar"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -26,6 +25,7 @@ import * as Http from "node:http"
 import type { Agents } from "../agent/Agent.js"
 import type { Sessions } from "../session/Sessions.js"
 import { Api } from "./Api.js"
+import * as Console from "./Console.js"
 import * as EventStream from "./EventStream.js"
 import { AddressInUse, AddressUnavailable, MethodNotAllowed, TokenRequired, toResponse } from "./GatewayError.js"
 import * as Guard from "./Guard.js"
@@ -51,6 +51,8 @@ export interface Options {
   readonly maxEventStreams?: number | undefined
   /** How often an event stream on which nothing happens shows that it lives, default 10 s. */
   readonly heartbeat?: Duration.DurationInput | undefined
+  /** The folder of the built console, that of the package otherwise. */
+  readonly console?: string | undefined
   /** How long requests may take to end when the gateway closes, before their connections are cut; default 3 s. */
   readonly grace?: Duration.DurationInput | undefined
 }
@@ -117,13 +119,14 @@ export const make = Effect.fnUntraced(function*(
   const streams = EventStream.make({ limit: options.maxEventStreams ?? 1024, heartbeat })
   const down = new AbortController()
 
+  const page = yield* Console.load(options.console)
   const api = Api.annotate(OpenApi.Version, options.version)
   const routes = Layer.mergeAll(
     HttpLayerRouter.addHttpApi(api, { openapiPath: "/openapi.json" }).pipe(
       Layer.provide(Handlers.layer({ version: options.version, streams }))
     ),
     HttpApiScalar.layerHttpLayerRouter({ api, path: "/docs", scalar: { withDefaultFonts: false } }),
-    HttpLayerRouter.add("GET", "/", Effect.succeed(HttpServerResponse.redirect("/docs"))),
+    page.routes,
     otherMethods
   )
   const guard = Guard.make({
@@ -131,6 +134,7 @@ export const make = Effect.fnUntraced(function*(
     allowedHosts: (options.allowedHosts ?? []).map((host) => host.toLowerCase()),
     allowedOrigins: options.allowedOrigins ?? [],
     token,
+    open: new Set(["/health", ...page.paths]),
     maxBodyBytes
   }, down.signal)
   const router = yield* Effect.provide(HttpLayerRouter.toHttpEffect(routes), HttpServer.layerContext)

@@ -39,6 +39,8 @@ export interface Policy {
   /** Origins of pages that may call the gateway, besides its own: `https://app.example`. */
   readonly allowedOrigins: ReadonlyArray<string>
   readonly token: Option.Option<Redacted.Redacted>
+  /** Paths that need no token. */
+  readonly open: ReadonlySet<string>
   readonly maxBodyBytes: number
 }
 
@@ -46,6 +48,7 @@ export interface Policy {
 export const isLoopback = (host: string): boolean =>
   host === "localhost" || /^127(\.\d{1,3}){3}$/.test(host) || host === "::1" || host === "[::1]"
 
+const withoutQuery = (url: string) => url.replace(/\?.*$/, "")
 const withoutPort = (host: string) => host.replace(/:\d+$/, "")
 
 const checkHost = (policy: Policy, host: string) => {
@@ -148,7 +151,7 @@ export const make = (policy: Policy, down: AbortSignal) => {
     // a preflight carries no token, so it is answered before the token is asked for
     const authorized = cors(unless(
       ({ headers, url }) =>
-        (url === "/health" ? undefined : token(headers.authorization)) ?? checkBody(policy, headers),
+        (policy.open.has(withoutQuery(url)) ? undefined : token(headers.authorization)) ?? checkBody(policy, headers),
       limited
     ))
     const open = unless(({ headers }) => {

@@ -78,7 +78,6 @@ describe("start", () => {
       )
       expect(Object.keys(body.components as object)).toContain("schemas")
       expect(JSON.stringify(body)).not.toContain("HttpApiDecodeError")
-      expect(yield* request(gateway, "GET", "/")).toMatchObject({ status: 302, headers: { location: "/docs" } })
       expect((yield* request(gateway, "GET", "/docs")).text).toContain("api-reference")
     }))
 })
