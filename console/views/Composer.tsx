@@ -116,7 +116,7 @@ export const Composer = (
       }}
     >
       {offered.length > 0 && (
-        <ul class="suggestions" id={list} role="listbox" aria-label="Commands">
+        <ul class="suggestions" id={list} role="listbox" aria-label="Commands" tabIndex={-1}>
           {offered.map(({ description, hint, name }, index) => (
             <li
               key={name}

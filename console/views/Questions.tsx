@@ -124,6 +124,7 @@ const Question = ({ conversation, elicitation, number, of, session }: {
   const [issues, setIssues] = useState<ReadonlyArray<AnswerIssue>>([])
   const heading = useId()
   const card = useRef<HTMLElement>(null)
+  const answered = useRef(false)
   const { deadline, id, kind, message, sensitive, toolCallId } = elicitation
   const about = call(conversation, toolCallId)
 
@@ -133,6 +134,7 @@ const Question = ({ conversation, elicitation, number, of, session }: {
     setIssues([])
     try {
       await gateway.answer(session, id, given)
+      answered.current = true
       answers.set(id, undefined)
       announce("Answered")
     } catch (error) {
@@ -156,12 +158,13 @@ const Question = ({ conversation, elicitation, number, of, session }: {
     event.preventDefault()
     void answer({ action: "accept", content: { optionId: option.optionId } })
   }
-  // whoever answered the one before goes on with this one
+  // whoever answered this one goes on with the next; a browser takes the focus from a button that it disables
   useEffect(() => () => {
-    if (card.current?.contains(document.activeElement) !== true) return
-    const next = document.querySelectorAll<HTMLElement>(".ask :is(button, a, input, select, textarea)")
-    const other = [...next].find((each) => card.current?.contains(each) !== true)
-    ;(other ?? document.querySelector<HTMLElement>(".composer textarea"))?.focus()
+    const focused = document.activeElement
+    if (!answered.current || focused !== document.body && card.current?.contains(focused) !== true) return
+    const others = document.querySelectorAll<HTMLElement>(".ask :is(button, a, input, select, textarea)")
+    const next = [...others].find((each) => card.current?.contains(each) !== true)
+    ;(next ?? document.querySelector<HTMLElement>(".composer textarea"))?.focus()
   }, [])
 
   const body: ComponentChildren = (() => {

@@ -1,5 +1,4 @@
 /** The sessions, newest first. */
-import { useSignalEffect } from "@preact/signals"
 import { useEffect, useState } from "preact/hooks"
 import type { Session } from "../../src/domain/Session.js"
 import * as Conversation from "../model/Conversation.js"
@@ -71,10 +70,10 @@ export const Sidebar = ({ open }: { readonly open: OpenSession | undefined }) =>
   // the one that is looked at stays where it is
   const sessions = closed ? all : all.filter(({ id, status }) => status !== "closed" || id === open?.id)
   const waiting = all.filter((session) => current(session, open).status === "waiting").length
-  useSignalEffect(() => {
-    const title = open === undefined ? undefined : open.conversation.value.title ?? "Session"
-    document.title = `${waiting > 0 ? `(${waiting}) ` : ""}${title === undefined ? "" : `${title} · `}Holdfast`
-  })
+  const title = open === undefined ? "" : `${open.conversation.value.title ?? "Session"} · `
+  useEffect(() => {
+    document.title = `${waiting > 0 ? `(${waiting}) ` : ""}${title}Holdfast`
+  }, [waiting, title])
   return (
     <nav class="sidebar" aria-label="Sessions">
       <header>
