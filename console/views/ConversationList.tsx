@@ -8,8 +8,10 @@ import type * as Items from "../model/Items.js"
 import { Icon } from "./Icon.js"
 import { Item } from "./Item.js"
 
-/** So near, in pixels, one is at the end. */
+/** Farther from the end, in pixels, one is shown the way back. */
 const near = 48
+/** What a browser rounds away. */
+const slack = 4
 /** A scroll so soon after a hand was laid on the page, in milliseconds, is the hand's. */
 const hand = 1_500
 
@@ -24,6 +26,7 @@ export const ConversationList = ({ conversation, session }: {
   const scroller = useRef<HTMLDivElement>(null)
   const pinned = useRef(true)
   const touched = useRef(0)
+  const top = useRef(0)
   const [away, setAway] = useState(false)
 
   const toEnd = useCallback(() => {
@@ -48,16 +51,35 @@ export const ConversationList = ({ conversation, session }: {
     return () => observer.disconnect()
   }, [])
 
-  const onScroll = () => {
-    const box = scroller.current
-    if (box === null) return
-    const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < near
-    if (atEnd) pinned.current = true
-    else if (performance.now() - touched.current < hand) pinned.current = false
-    setAway(!pinned.current)
+  // Who turns upwards is let go at once, before the first pixel: at the end something is always growing that would pull back.
+  const leave = () => {
+    if (scroller.current !== null && scroller.current.scrollTop > 0) pinned.current = false
   }
   const onTouch = () => {
     touched.current = performance.now()
+  }
+  const onScroll = () => {
+    const box = scroller.current
+    if (box === null) return
+    const upwards = box.scrollTop < top.current
+    const left = box.scrollHeight - box.scrollTop - box.clientHeight
+    top.current = box.scrollTop
+    // the list corrects itself, too: only what a hand does means something
+    if (performance.now() - touched.current < hand) {
+      if (upwards && left >= slack) pinned.current = false
+      if (!upwards && left < slack) pinned.current = true
+    }
+    setAway(!pinned.current && left > near)
+  }
+  /** At once: what is on the way is not measured, and would hold up a scroll that glides. */
+  const onKeyDown = (event: KeyboardEvent) => {
+    onTouch()
+    if (event.key === "ArrowUp" || event.key === "PageUp") leave()
+    if (event.target !== scroller.current || event.key !== "Home" && event.key !== "End") return
+    event.preventDefault()
+    if (event.key === "End") return toEnd()
+    leave()
+    list.current?.scrollToIndex(0)
   }
   const last = items.length - 1
 
@@ -69,10 +91,13 @@ export const ConversationList = ({ conversation, session }: {
         tabIndex={0}
         role="region"
         aria-label="Conversation"
-        onWheel={onTouch}
+        onWheel={(event) => {
+          onTouch()
+          if (event.deltaY < 0) leave()
+        }}
         onTouchMove={onTouch}
         onPointerDown={onTouch}
-        onKeyDown={onTouch}
+        onKeyDown={onKeyDown}
         onFocusCapture={onTouch}
       >
         <Virtualizer ref={list} data={items} scrollRef={scroller} bufferSize={400} onScroll={onScroll}>

@@ -51,6 +51,13 @@ export const LogView = ({ log, session }: { readonly session: string; readonly l
     if (following) list.current?.scrollToIndex(found.length - 1, { align: "end" })
   }, [following, found.length, text, type])
 
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.target !== scroller.current || event.key !== "Home" && event.key !== "End") return
+    event.preventDefault()
+    setFollowing(event.key === "End")
+    list.current?.scrollToIndex(event.key === "End" ? found.length - 1 : 0)
+  }
+
   return (
     <div class="log">
       <form class="filter" role="search" onSubmit={(event) => event.preventDefault()}>
@@ -83,6 +90,7 @@ export const LogView = ({ log, session }: { readonly session: string; readonly l
         tabIndex={0}
         role="region"
         aria-label="Events"
+        onKeyDown={onKeyDown}
         onWheel={() => setFollowing(false)}
         onTouchMove={() => setFollowing(false)}
       >
