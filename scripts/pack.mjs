@@ -17,6 +17,7 @@ try {
   const program = files.find((file) => file.path === "dist/main.js")
   if (program === undefined) throw new Error("dist/main.js is missing")
   if ((program.mode & 0o111) === 0) throw new Error("dist/main.js is not executable")
+  if (!files.some((file) => file.path === "dist/console/index.html")) throw new Error("dist/console is missing")
   const tarball = path.join(folder, filename)
   console.log(run("node_modules/.bin/publint", "run", tarball, "--strict"))
   console.log(run("node_modules/.bin/attw", tarball, "--profile", "esm-only"))
