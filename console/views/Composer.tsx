@@ -14,6 +14,9 @@ type WhenBusy = "queue" | "steer"
 const freshKey = () =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")
 
+/** How many commands are shown at a time. */
+const inView = 8
+
 /** The agent's commands that a beginning like `/pl` can become. */
 const suggestions = (text: string, { commands }: Conversation): Conversation["commands"] => {
   const typed = /^\/(\S*)$/.exec(text)?.[1]?.toLowerCase()
@@ -36,6 +39,8 @@ export const Composer = (
   /** One for a text, so that a second attempt is not a second prompt. */
   const key = useRef({ text: "", key: "" })
   const offered = hidden ? [] : suggestions(text, conversation)
+  // those around the one that is chosen: nothing has to be scrolled, which a keyboard that writes could not do
+  const first = Math.max(0, Math.min(chosen - inView / 2, offered.length - inView))
   const busy = run !== undefined
   const closed = phase === "closed"
 
@@ -53,9 +58,6 @@ export const Composer = (
     area.style.height = "auto"
     area.style.height = `${area.scrollHeight}px`
   }, [text])
-  useEffect(() => {
-    document.getElementById(`${list}-${chosen}`)?.scrollIntoView({ block: "nearest" })
-  }, [chosen])
   // on a phone the keyboard would cover the conversation
   useEffect(() => {
     if (fine.matches) box.current?.focus()
@@ -116,19 +118,21 @@ export const Composer = (
       }}
     >
       {offered.length > 0 && (
-        <ul class="suggestions" id={list} role="listbox" aria-label="Commands" tabIndex={-1}>
-          {offered.map(({ description, hint, name }, index) => (
+        <ul class="suggestions" id={list} role="listbox" aria-label="Commands">
+          {offered.slice(first, first + inView).map(({ description, hint, name }, place) => (
             <li
               key={name}
-              id={`${list}-${index}`}
+              id={`${list}-${first + place}`}
               role="option"
-              aria-selected={index === chosen}
+              aria-selected={first + place === chosen}
+              aria-posinset={first + place + 1}
+              aria-setsize={offered.length}
               onPointerDown={(event) => {
                 event.preventDefault()
                 complete(name, hint)
               }}
             >
-              <code>/{name}{hint === undefined ? "" : <i>{hint}</i>}</code>
+              <code>/{name}{hint === undefined ? "" : <i>{` ${hint}`}</i>}</code>
               <span>{description}</span>
             </li>
           ))}
