@@ -144,6 +144,12 @@ describe("the fold", () => {
     expect(ofKind(done, "tool").map(({ call }) => call.unfinished)).toStrictEqual([undefined])
   })
 
+  it("takes a call whose id is there again in a later run for a call of its own", () => {
+    const call = (title: string) => during({ type: "ToolCallStarted", toolCallId: "t", title, status: "completed" })
+    const calls = ofKind(fold(opened, started, call("first"), ended, started, call("second"), ended), "tool")
+    expect(calls.map(({ call }) => call.title)).toStrictEqual(["first", "second"])
+  })
+
   it("shows a process where its tool call does, and only there", () => {
     const output = during({ type: "ProcessOutput", processId: "p", stream: "merged", data: "hello\n" })
     const free = fold(opened, started, output)
