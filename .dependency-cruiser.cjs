@@ -4,18 +4,22 @@
  * Type-only imports count: a room that names another's types knows that room.
  */
 const agents = "agent/Agent\\.ts$" // the driver contract, without any driver
+const api = ["gateway/(Api|GatewayError)\\.ts$", "domain/"] // what a client and a gateway have to agree on
 const floors = {
   "domain/": [],
   "log/": ["domain/"],
   "lifecycle/": ["domain/"],
+  "telemetry/": ["log/", "domain/"],
   "agent/": ["lifecycle/", "log/", "domain/"],
   "session/": [agents, "lifecycle/", "log/", "domain/"],
-  "gateway/": ["session/", agents, "lifecycle/", "log/", "domain/"],
+  "gateway/": ["session/", agents, "telemetry/", "lifecycle/", "log/", "domain/"],
   // docs/decisions/0001-scripted-agent-implements-the-driver-contract.md says why it knows the driver contract
   "testing/": [agents, "lifecycle/", "domain/"],
-  "cli/": ["gateway/", "session/", "agent/", "lifecycle/", "log/", "domain/"],
-  "main\\.ts$": ["cli/", "gateway/", "session/", "agent/", "lifecycle/", "log/", "domain/"],
-  "index\\.ts$": ["gateway/", "session/", "agent/", "lifecycle/", "log/", "domain/"]
+  "client/": api,
+  "client/plain/": ["client/(EventText|Resume)\\.ts$", "domain/"],
+  "cli/": ["client/", "gateway/", "session/", "agent/", "telemetry/", "lifecycle/", "log/", "domain/"],
+  "main\\.ts$": ["cli/", "gateway/", "session/", "agent/", "telemetry/", "lifecycle/", "log/", "domain/"],
+  "index\\.ts$": ["gateway/", "session/", "agent/", "telemetry/", "lifecycle/", "log/", "domain/"]
 }
 
 const inside = (paths) => `^src/(${paths.join("|")})`
@@ -67,43 +71,76 @@ module.exports = {
     },
     only("HTTP and sockets", "^node_modules/@effect/platform(-node)?(-shared)?/.*/(Node)?(Http|Socket|Multipart)", [
       "gateway/",
+      "client/",
       "cli/",
       "lifecycle/stream/"
     ]),
     only("HTTP and sockets of Node", "^(node:)?(http|https|http2|net|tls)$|^node_modules/(ws|undici)/", [
       "gateway/",
       "cli/",
-      "lifecycle/stream/"
+      "lifecycle/stream/",
+      "testing/FaultyNetwork\\.ts$"
     ]),
+    {
+      name: "the plain client brings nothing along",
+      severity: "error",
+      comment: "it is bundled for browsers: fetch, a parser of event streams, and types",
+      from: { path: "^src/client/(plain/|Resume|EventText)" },
+      to: { pathNot: "^(src/client/|node_modules/eventsource-parser/)", dependencyTypesNot: ["type-only"] }
+    },
     only("SQL", "^node_modules/(@effect/sql|better-sqlite3)", ["log/"]),
     only("command line", "^node_modules/@effect/(cli|printer)", ["cli/", "main\\.ts$"]),
-    only("the Agent Client Protocol", "^node_modules/@agentclientprotocol/", ["agent/acp/", "cli/demo/"]),
+    only("the Agent Client Protocol", "^node_modules/@agentclientprotocol/", [
+      "agent/acp/",
+      "gateway/acp/",
+      "cli/demo/"
+    ]),
     { name: "no cycles", severity: "error", from: {}, to: { circular: true } },
     {
-      name: "src knows no test",
+      name: "the console knows the domain's types and nothing else of src",
+      severity: "error",
+      comment: "what it takes from src must cost the browser nothing",
+      from: { path: "^console/" },
+      to: { path: "^src/", pathNot: "^src/domain/" }
+    },
+    {
+      name: "the console takes types from the domain, and no values",
+      severity: "error",
+      from: { path: "^console/" },
+      to: { path: "^src/domain/", dependencyTypesNot: ["type-only"] }
+    },
+    {
+      name: "the console runs in a browser",
+      severity: "error",
+      from: { path: "^console/", pathNot: "^console/vite\\.config\\.js$" },
+      to: { dependencyTypes: ["core"] }
+    },
+    {
+      name: "src knows no test and no page",
       severity: "error",
       from: { path: "^src/" },
-      to: { path: "^(test|bench|docs|scripts)/" }
+      to: { path: "^(test|bench|docs|scripts|console)/" }
     },
     { name: "everything resolves", severity: "error", from: {}, to: { couldNotResolve: true } },
     {
       name: "src needs only what users install",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/testing/vitest\\.ts$" },
+      comment: "the program is one file with what it needs in it: users install no telemetry for it",
+      from: { path: "^src/", pathNot: "^src/(testing/vitest|client/agui|cli/(Telemetry|Collector))\\.ts$" },
       to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"], dependencyTypesNot: ["type-only"] }
     },
-    {
-      name: "holdfast/testing/vitest needs only what users install",
+    ...[["testing/vitest", "vitest|@effect/vitest"], ["client/agui", "@ag-ui/client"]].map(([module, peers]) => ({
+      name: `holdfast/${module} needs only what users install`,
       severity: "error",
-      comment: "vitest and @effect/vitest are optional peers: who imports it has them",
-      from: { path: "^src/testing/vitest\\.ts$" },
+      comment: `${peers} are optional peers: who imports it has them`,
+      from: { path: `^src/${module}\\.ts$` },
       to: {
         path: "^node_modules/",
-        pathNot: "^node_modules/(vitest|@effect/vitest)/",
+        pathNot: `^node_modules/(${peers})/`,
         dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"],
         dependencyTypesNot: ["type-only"]
       }
-    }
+    }))
   ],
   options: {
     doNotFollow: { path: "node_modules" },

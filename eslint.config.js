@@ -65,6 +65,17 @@ const bans = {
 const exemptions = [
   { files: ["src/main.ts"], allow: ["run"], because: "the one place where effects run" },
   { files: ["src/domain/Ids.ts"], allow: ["chance"], because: "the default IdSource" },
+  { files: ["src/gateway/Credentials.ts"], allow: ["chance"], because: "a ticket is a secret and no id" },
+  {
+    files: ["src/client/plain/*.ts"],
+    allow: ["clock", "chance", "timers", "promises"],
+    because: "it is for programs without Effect and brings none of it along"
+  },
+  {
+    files: ["src/client/agui.ts"],
+    allow: ["chance", "timers", "promises"],
+    because: "it is for programs without Effect and brings none of it along"
+  },
   {
     files: ["src/agent/acp/AcpRpc.ts"],
     allow: ["timers", "promises"],
@@ -74,6 +85,11 @@ const exemptions = [
     files: ["src/agent/acp/AcpFiles.ts"],
     allow: ["promises"],
     because: "a descriptor that is opened without following links; FileSystem has no such flags"
+  },
+  {
+    files: ["src/log/LiveEdge.ts"],
+    allow: ["timers"],
+    because: "only the event loop knows when all that is ready has come; a fiber for it would cost more than the wave"
   },
   {
     files: ["src/testing/interleave/Run.ts"],
@@ -157,6 +173,25 @@ export default tseslint.config(
       "@typescript-eslint/consistent-type-assertions": ["error", { assertionStyle: "never" }],
       "@typescript-eslint/no-non-null-assertion": "error",
       "no-restricted-syntax": restricted()
+    }
+  },
+  {
+    files: ["console/**/*.{ts,tsx}"],
+    rules: {
+      "no-console": "error",
+      "@typescript-eslint/ban-ts-comment": "error",
+      "@typescript-eslint/consistent-type-assertions": ["error", { assertionStyle: "never" }],
+      "@typescript-eslint/no-non-null-assertion": "error",
+      "no-restricted-syntax": ["error", {
+        selector: [
+          "JSXAttribute[name.name=/^(dangerouslySetInnerHTML|srcdoc|srcDoc)$/]",
+          "Property[key.name='dangerouslySetInnerHTML']",
+          "MemberExpression[property.name=/^(innerHTML|outerHTML|insertAdjacentHTML|srcdoc)$/]",
+          "MemberExpression[object.name='document'][property.name='write']",
+          "CallExpression[callee.name=/^(eval|Function)$/]"
+        ].join(", "),
+        message: "what an agent says is text: elements are made of it, and never HTML"
+      }]
     }
   },
   // of a defect nobody is left to tell but the console

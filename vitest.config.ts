@@ -7,8 +7,10 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^holdfast$/, replacement: source("src/index.ts") },
+      { find: /^holdfast\/client$/, replacement: source("src/client/index.ts") },
       { find: /^holdfast\/testing$/, replacement: source("src/testing/index.ts") },
-      { find: /^holdfast\/testing\/vitest$/, replacement: source("src/testing/vitest.ts") }
+      { find: /^holdfast\/testing\/vitest$/, replacement: source("src/testing/vitest.ts") },
+      { find: /^holdfast\/client\/agui$/, replacement: source("src/client/agui.ts") }
     ]
   },
   test: {

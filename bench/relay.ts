@@ -10,7 +10,7 @@ const chunks = 20_000
 const rounds = 5
 
 /** A server with one session, and a viewer that follows it from the beginning. */
-interface Side {
+export interface Side {
   readonly server: Server
   /** Prompts, and waits for the end of the run and for the chunks; returns chunks a second, and the most memory on the way in MB. */
   readonly stream: (count: number) => Promise<{ readonly rate: number; readonly peak: number }>
@@ -41,8 +41,9 @@ const makeSide = async (server: Server, urls: { readonly prompt: string; readonl
   }
 }
 
-const holdfast = async () => {
-  const server = await gateway()
+/** A session of the demo agent in a gateway with these variables. */
+export const holdfast = async (env?: Readonly<Record<string, string>>): Promise<Side> => {
+  const server = await gateway(env)
   const { id } = await Client.call<{ id: string }>("POST", `${server.url}/v1/sessions`, { agent: "demo" })
   const session = `${server.url}/v1/sessions/${id}`
   return makeSide(server, { prompt: `${session}/runs`, events: `${session}/events` })
@@ -53,7 +54,7 @@ const bare = async () => {
   return makeSide(server, { prompt: server.url, events: server.url })
 }
 
-const median = (values: Array<number>) => values.sort((a, b) => a - b)[values.length >> 1] ?? NaN
+export const median = (values: Array<number>) => values.sort((a, b) => a - b)[values.length >> 1] ?? NaN
 
 export default async (): Promise<ReadonlyArray<Result>> => {
   const sides = await Promise.all([holdfast(), bare()])

@@ -40,6 +40,10 @@ export * as Ids from "./domain/Ids.js"
 export * as Session from "./domain/Session.js"
 /** An event with its place in the log. */
 export * as StoredEvent from "./domain/StoredEvent.js"
+/** Holdfast as an agent of an editor, over any pair of streams. */
+export * as AcpServer from "./gateway/acp/AcpServer.js"
+/** Where the sessions live that an editor attaches to. */
+export * as AcpHosting from "./gateway/acp/Hosting.js"
 /** The HTTP gateway. */
 export * as Gateway from "./gateway/Gateway.js"
 /** Carries questions to a person and the answer back. */
@@ -64,3 +68,5 @@ export * as EventLog from "./log/EventLog.js"
 export * as RunStream from "./session/RunStream.js"
 /** The commands: the one door through which clients reach sessions. */
 export * as Sessions from "./session/Sessions.js"
+/** Traces of runs, for whatever tracer there is. */
+export * as Tracing from "./telemetry/Tracing.js"

@@ -29,8 +29,12 @@ const listening = (child: ChildProcess) =>
     child.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${output}`)))
   })
 
-const start = async (args: ReadonlyArray<string>): Promise<Server> => {
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] })
+const start = async (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Promise<Server> => {
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"]
+  })
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()))
   return {
     url: await listening(child),
@@ -42,16 +46,39 @@ const start = async (args: ReadonlyArray<string>): Promise<Server> => {
   }
 }
 
-/** `holdfast serve` with its own SQLite in a fresh folder, and the demo agent. */
-export const gateway = async (): Promise<Server> => {
-  const data = fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-bench-"))
-  const server = await start([program, "serve", "--port", "0", "--data", data])
+/** A server with a fresh folder, which is gone with it. */
+const withFolder = async (
+  args: (folder: string) => ReadonlyArray<string>,
+  env?: Readonly<Record<string, string>>
+): Promise<Server & { folder: string }> => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-bench-"))
+  const server = await start(args(folder), env)
   return {
     ...server,
-    stop: () => server.stop().finally(() => fs.rmSync(data, { recursive: true }))
+    folder,
+    stop: () => server.stop().finally(() => fs.rmSync(folder, { recursive: true }))
   }
 }
 
+const source = (url: URL) => ["--import", "tsx", fileURLToPath(url)]
+
+/** `holdfast serve` with its own SQLite in a fresh folder, the demo agent, and these variables. */
+export const gateway = (env?: Readonly<Record<string, string>>) =>
+  withFolder((data) => [program, "serve", "--port", "0", "--data", data], env)
+
 /** The same agent on the ACP SDK and `node:http`, with nothing in between. */
-export const bareRelay = (): Promise<Server> =>
-  start(["--import", "tsx", fileURLToPath(new URL("bareRelay.ts", import.meta.url))])
+export const bareRelay = (): Promise<Server> => start(source(new URL("bareRelay.ts", import.meta.url)))
+
+/** Holdfast from the library, with SQLite and an agent that needs no process. */
+export const fanout = (): Promise<Server> =>
+  withFolder((folder) => [...source(new URL("fanout.ts", import.meta.url)), path.join(folder, "bench.db")])
+
+/** What `fanout` does, with nothing in between and nothing stored. */
+export const bareFanout = (): Promise<Server> => start(source(new URL("bareFanout.ts", import.meta.url)))
+
+/** The history of that database's only session, with nothing in between. */
+export const bareHistory = (database: string): Promise<Server> =>
+  start([...source(new URL("bareHistory.ts", import.meta.url)), database])
+
+/** AG-UI's interrupt and resume with nothing behind them. */
+export const bareAgui = (): Promise<Server> => start(source(new URL("bareAgui.ts", import.meta.url)))

@@ -71,6 +71,11 @@ export interface AgentConnection {
    */
   readonly replayed: ReadonlyArray<AgentEvent>
   /**
+   * The modes and the options that the session begins with. They are recorded together with the connection, so whoever is told of a
+   * new session finds them in its log.
+   */
+  readonly begins?: ReadonlyArray<AgentEvent> | undefined
+  /**
    * Everything that the agent says, also between turns. Bounded: while it is full the agent's output is not read. It fails, after
    * the last signal, with the reason for which the agent is gone, and is done when the scope closes.
    */

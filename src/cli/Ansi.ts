@@ -46,8 +46,10 @@ export const oneRow = (line: string): string => `\u001b[?7l${line}\u001b[?7h\n`
  * @since 0.1.0
  */
 export const printable = (text: string): string =>
-  // eslint-disable-next-line no-control-regex
-  stripVTControlCharacters(text).replace(/\r\n?/g, "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "")
+  stripVTControlCharacters(text).replace(/\r\n?/g, "\n")
+    // what turns the order of letters around makes one command look like another
+    // eslint-disable-next-line no-control-regex
+    .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "")
 
 /** The same, in one line. @since 0.1.0 */
 export const oneLine = (text: string): string => printable(text).replace(/\s+/g, " ").trim()

@@ -11,9 +11,9 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Ansi from "./Ansi.js"
 import { ExitCode } from "./CliError.js"
+import * as Acp from "./commands/Acp.js"
 import * as Agents from "./commands/Agents.js"
 import * as Answer from "./commands/Answer.js"
 import * as Attach from "./commands/Attach.js"
@@ -23,6 +23,7 @@ import * as Run from "./commands/Run.js"
 import * as Serve from "./commands/Serve.js"
 import * as Sessions from "./commands/Sessions.js"
 import * as Steer from "./commands/Steer.js"
+import * as Logging from "./Logging.js"
 import { Program } from "./Program.js"
 import * as Screen from "./Screen.js"
 
@@ -39,16 +40,10 @@ const root = Command.make("holdfast").pipe(
     Steer.cancel,
     Steer.restart,
     Steer.close,
+    Acp.command,
     DemoAgent.command
   ])
 )
-
-/** stdout is for what was asked for. */
-const logs = Layer.unwrapEffect(Effect.map(Screen.Screen, (screen) =>
-  Logger.replace(
-    Logger.defaultLogger,
-    screen.color ? Logger.prettyLogger({ stderr: true }) : Logger.withConsoleError(Logger.logfmtLogger)
-  )))
 
 /**
  * Where `@effect/cli` prints help and complaints: help without colour for who has none, a complaint as one line that says how to get
@@ -70,7 +65,7 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number, never, P
   Effect.gen(function*() {
     const { version } = yield* Program
     const screen = yield* Screen.Screen
-    return yield* Command.run(root, { name: "holdfast", version })(argv).pipe(
+    return yield* Logging.withLevelOf(argv, Command.run(root, { name: "holdfast", version })).pipe(
       Effect.as(0),
       Effect.catchAll((error) =>
         ValidationError.isValidationError(error)
@@ -83,7 +78,7 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number, never, P
       Effect.withConsole(console(screen, yield* Effect.console))
     )
   }).pipe(
-    Effect.provide(logs),
+    Effect.provide(Logging.layer),
     Effect.provide(Layer.mergeAll(
       Screen.layer,
       NodeContext.layer,

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { ErrorInfo } from "../domain/AgentEvent.js"
 
 /**
  * The exit codes: 0 it worked, 1 it was tried and failed, 2 it could not be tried (bad usage or configuration, something that is not
@@ -20,7 +21,9 @@ export const ExitCode = { failed: 1, unusable: 2, interrupted: 130, brokenPipe: 
  */
 export class CliError extends Schema.TaggedError<CliError>()("CliError", {
   exitCode: Schema.Number,
-  lines: Schema.Array(Schema.String)
+  lines: Schema.Array(Schema.String),
+  /** The tagged error that it tells of, for who does more than print it. */
+  reported: Schema.optional(ErrorInfo)
 }) {
   override get message(): string {
     return this.lines.join("\n")

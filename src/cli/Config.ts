@@ -17,11 +17,13 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import * as Arr from "effect/Array"
 import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
 import { getSomes } from "effect/Record"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -39,9 +41,10 @@ const rule = (what: string) => ({
 
 const Port = Schema.Int.pipe(Schema.between(0, 65535)).annotations(rule("a port from 0 to 65535"))
 const Positive = Schema.Int.pipe(Schema.positive()).annotations(rule("a whole number from 1"))
-const Address = Schema.String.pipe(
-  Schema.filter((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))
-).annotations(rule("an address like http://127.0.0.1:4455"))
+const address = (example: string) =>
+  Schema.String.pipe(
+    Schema.filter((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))
+  ).annotations(rule(`an address like ${example}`))
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 
@@ -51,7 +54,11 @@ const Limits = Schema.Struct({
   promptLength: optional(Positive),
   pendingQuestions: optional(Positive),
   bodyBytes: optional(Positive),
-  eventStreams: optional(Positive)
+  eventStreams: optional(Positive),
+  connections: optional(Positive),
+  /** How long the head of a request may take to come, and all of it, in seconds. */
+  headersTimeout: optional(Positive),
+  requestTimeout: optional(Positive)
 })
 
 /** All times in seconds. */
@@ -72,6 +79,31 @@ const Restarts = Schema.Struct({
   coolDown: optional(Positive)
 })
 
+const choice = <const Choices extends readonly [string, ...ReadonlyArray<string>]>(choices: Choices) =>
+  Schema.Literal(...choices).annotations(rule(`one of ${choices.join(", ")}`))
+
+/** @since 0.1.0 */
+export const logFormats = ["json", "pretty", "logfmt"] as const
+
+/** @since 0.1.0 */
+export const logLevels = ["all", "trace", "debug", "info", "warning", "error", "fatal", "none"] as const
+
+const Log = Schema.Struct({
+  format: optional(choice(logFormats)),
+  level: optional(choice(logLevels))
+})
+
+const Telemetry = Schema.Struct({
+  /** Where traces are sent; left out: nowhere. */
+  otlp: optional(Schema.Struct({
+    url: optional(address("http://127.0.0.1:4318")),
+    headers: optional(Schema.Record({ key: Schema.String, value: Secret.Secret }))
+  })),
+  serviceName: optional(Schema.NonEmptyString),
+  /** The share of traces that is sent. */
+  sampling: optional(Schema.Number.pipe(Schema.between(0, 1)).annotations(rule("a number from 0 to 1")))
+})
+
 /** @since 0.1.0 */
 export const Settings = Schema.Struct({
   /** Where the gateway listens. */
@@ -80,6 +112,8 @@ export const Settings = Schema.Struct({
   token: optional(Secret.Secret),
   allowedHosts: optional(Schema.Array(Schema.NonEmptyString)),
   allowedOrigins: optional(Schema.Array(Schema.NonEmptyString)),
+  /** The folders in which sessions may work, with all that is in them; any when it is left out. */
+  roots: optional(Schema.NonEmptyArray(Schema.NonEmptyString)),
   /** The folder of the database. */
   data: optional(Schema.NonEmptyString),
   /** How long the end of everything may take when the gateway is told to stop, in seconds. */
@@ -89,8 +123,12 @@ export const Settings = Schema.Struct({
   retention: optional(Schema.Struct({ maxEvents: Positive })),
   questions: optional(Questions),
   restarts: optional(Restarts),
+  log: optional(Log),
+  telemetry: optional(Telemetry),
+  /** Whether `/metrics` is open to who has no token. */
+  metrics: optional(Schema.Struct({ public: optional(Schema.Boolean.annotations(rule("true or false"))) })),
   /** Where the commands that need a running gateway find it. */
-  url: optional(Address),
+  url: optional(address("http://127.0.0.1:4455")),
   /** The agent that is meant when none is named. */
   agent: optional(Schema.NonEmptyString)
 })
@@ -123,17 +161,17 @@ const decode = <A, I>(
 
 const list = (text: string) => text.split(",").map((item) => item.trim())
 // what is no number is left as it is, for the schema to complain about
-const number = (text: string) => /^\d+$/.test(text) ? Number(text) : text
+const number = (text: string) => /^\d+(\.\d+)?$/.test(text) ? Number(text) : text
+const boolean = (text: string) => text === "true" || (text === "false" ? false : text)
 const same = (text: string) => text
 
-const readers: ReadonlyArray<
-  readonly [path: readonly [key: string, inner?: string], read: (text: string) => unknown]
-> = [
+const readers: ReadonlyArray<readonly [path: ReadonlyArray<string>, read: (text: string) => unknown]> = [
   [["host"], same],
   [["port"], number],
   [["token"], same],
   [["allowedHosts"], list],
   [["allowedOrigins"], list],
+  [["roots"], list],
   [["data"], same],
   [["grace"], number],
   ...Object.keys(Limits.fields).map((limit) => [["limits", limit], number] as const),
@@ -142,6 +180,11 @@ const readers: ReadonlyArray<
   [["questions", "unattendedAfter"], number],
   [["questions", "unattendedThen"], same],
   ...Object.keys(Restarts.fields).map((key) => [["restarts", key], number] as const),
+  ...Object.keys(Log.fields).map((key) => [["log", key], same] as const),
+  [["telemetry", "otlp", "url"], same],
+  [["telemetry", "serviceName"], same],
+  [["telemetry", "sampling"], number],
+  [["metrics", "public"], boolean],
   [["url"], same],
   [["agent"], same]
 ]
@@ -150,16 +193,25 @@ const variable = (path: ReadonlyArray<PropertyKey>): string =>
   ["HOLDFAST", ...path.filter((part) => typeof part === "string")].join("_")
     .replace(/[a-z](?=[A-Z])/g, "$&_").toUpperCase()
 
+interface Tree {
+  [key: string]: unknown
+}
+
+const put = (into: Tree, [key = "", ...inner]: ReadonlyArray<string>, value: unknown): void => {
+  if (inner.length === 0) {
+    into[key] = value
+    return
+  }
+  const below: Tree = Predicate.isRecord(into[key]) ? into[key] : {}
+  into[key] = below
+  put(below, inner, value)
+}
+
 const environment: Effect.Effect<Settings, CliError> = Effect.gen(function*() {
-  const given: Record<string, unknown> = {}
-  const inside: Record<string, Record<string, unknown>> = {}
-  for (const [[key, inner], read] of readers) {
-    const value = yield* Effect.option(
-      EffectConfig.nonEmptyString(variable(inner === undefined ? [key] : [key, inner]))
-    )
-    if (Option.isNone(value)) continue
-    if (inner === undefined) given[key] = read(value.value)
-    else given[key] = inside[key] = { ...inside[key], [inner]: read(value.value) }
+  const given: Tree = {}
+  for (const [path, read] of readers) {
+    const value = yield* Effect.option(EffectConfig.nonEmptyString(variable(path)))
+    if (Option.isSome(value)) put(given, path, read(value.value))
   }
   return yield* decode(Settings, given, variable)
 })
@@ -232,17 +284,28 @@ export const load = (
     const fromEnvironment = yield* environment
     const fromFlags = yield* decode(Settings, getSomes<string, unknown>({ ...flags }), (path) => `--${path.join(".")}`)
     const data = settings.data === undefined ? {} : { data: path.resolve(folder, settings.data) }
+    const roots = settings.roots === undefined
+      ? {}
+      : { roots: Arr.map(settings.roots, (root) => path.resolve(folder, root)) }
     return {
       folder,
       agents,
       settings: {
         ...settings,
         ...data,
+        ...roots,
         ...fromEnvironment,
         ...fromFlags,
         limits: { ...settings.limits, ...fromEnvironment.limits },
         questions: { ...settings.questions, ...fromEnvironment.questions },
-        restarts: { ...settings.restarts, ...fromEnvironment.restarts }
+        restarts: { ...settings.restarts, ...fromEnvironment.restarts },
+        log: { ...settings.log, ...fromEnvironment.log, ...fromFlags.log },
+        telemetry: {
+          ...settings.telemetry,
+          ...fromEnvironment.telemetry,
+          otlp: { ...settings.telemetry?.otlp, ...fromEnvironment.telemetry?.otlp }
+        },
+        metrics: { ...settings.metrics, ...fromEnvironment.metrics }
       }
     }
   })

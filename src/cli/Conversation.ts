@@ -5,17 +5,11 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
+import type { Entry } from "../client/Client.js"
 import type { Elicitation, ElicitationAnswer } from "../domain/Elicitation.js"
 import type { ElicitationAlreadySettled, ElicitationAnswerInvalid, ElicitationNotFound } from "../domain/Errors.js"
 import type { ElicitationId } from "../domain/Ids.js"
-import type { StoredEvent } from "../domain/StoredEvent.js"
 import type { CliError } from "./CliError.js"
-
-/** An event, and the JSON in which it is stored. @since 0.1.0 */
-export interface Entry {
-  readonly stored: StoredEvent
-  readonly json: string
-}
 
 /** @since 0.1.0 */
 export interface Conversation {

@@ -9,11 +9,18 @@ import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { ElicitationId, SessionId } from "../domain/Ids.js"
+import { logFormats } from "./Config.js"
 
 /** @since 0.1.0 */
 export const config = Options.text("config").pipe(
   Options.withDescription("The configuration file; holdfast.json or holdfast.yaml of this folder otherwise"),
   Options.withPseudoName("file"),
+  Options.optional
+)
+
+/** @since 0.1.0 */
+export const agent = Options.text("agent").pipe(
+  Options.withDescription("The agent's name; otherwise the first configured one, or the demo"),
   Options.optional
 )
 
@@ -27,6 +34,12 @@ export const data = Options.text("data").pipe(
 /** @since 0.1.0 */
 export const token = Options.text("token").pipe(
   Options.withDescription("The token of the gateway; HOLDFAST_TOKEN keeps it out of the process list"),
+  Options.optional
+)
+
+/** As the setting `log.format`. @since 0.1.0 */
+export const logFormat = Options.choice("log-format", logFormats).pipe(
+  Options.withDescription("The form of the log on stderr; otherwise pretty for a terminal and logfmt for others"),
   Options.optional
 )
 

@@ -16,7 +16,7 @@ import * as DataFolder from "../log/DataFolder.js"
 import * as EventLog from "../log/EventLog.js"
 import * as Sessions from "../session/Sessions.js"
 import * as AgentSet from "./AgentSet.js"
-import { type CliError, unusable } from "./CliError.js"
+import { CliError, ExitCode } from "./CliError.js"
 import type * as Config from "./Config.js"
 import * as LastResort from "./LastResort.js"
 import type { Program } from "./Program.js"
@@ -35,7 +35,9 @@ const inFolder = (folder: string, { retention }: Config.Settings) =>
       ProcessLedger.layerFolder(agents)
     ))).pipe(
       Layer.provide(DataFolder.layer(folder)),
-      Layer.catchAll((error) => Layer.fail(unusable(error.message)))
+      Layer.catchAll(({ _tag, message }) =>
+        Layer.fail(new CliError({ exitCode: ExitCode.unusable, lines: [message], reported: { _tag, message } }))
+      )
     )
 
 const questions = ({ deadline, unattendedAfter, unattendedThen }: Config.Settings["questions"] = {}) => ({
@@ -62,6 +64,7 @@ export const layer = (loaded: Config.Loaded, options: {
 }): Layer.Layer<Sessions.Sessions | Agents, CliError, Program | FileSystem.FileSystem | Path.Path> => {
   const { settings } = loaded
   const sessions = Sessions.layerWith({
+    roots: settings.roots,
     maxSessions: settings.limits?.sessions,
     maxQueued: settings.limits?.queuedPrompts,
     maxPromptLength: settings.limits?.promptLength,

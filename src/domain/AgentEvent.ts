@@ -11,6 +11,7 @@ import { ContentBlock, ToolContent } from "./Content.js"
 import { Decision } from "./Decision.js"
 import { Elicitation, ElicitationOutcome } from "./Elicitation.js"
 import { ElicitationId } from "./Ids.js"
+import { Traceparent } from "./Traceparent.js"
 
 const event = <Type extends string, Fields extends Schema.Struct.Fields>(type: Type, fields: Fields) =>
   Schema.Struct({ type: Schema.Literal(type), ...fields })
@@ -201,8 +202,12 @@ export const AgentRestartFailed = event("AgentRestartFailed", { error: ErrorInfo
 export const RunQueued = event("RunQueued", { prompt: Schema.Array(ContentBlock), idempotencyKey: optionalString })
 /** A queued prompt that will never start. @since 0.1.0 */
 export const RunDropped = event("RunDropped", { reason: Schema.String })
-/** @since 0.1.0 */
-export const RunStarted = event("RunStarted", { prompt: Schema.Array(ContentBlock), idempotencyKey: optionalString })
+/** `traceparent`: where the request that prompted stands in its caller's trace, if it said so. @since 0.1.0 */
+export const RunStarted = event("RunStarted", {
+  prompt: Schema.Array(ContentBlock),
+  idempotencyKey: optionalString,
+  traceparent: Schema.optional(Traceparent)
+})
 /** @since 0.1.0 */
 export const RunEnded = event("RunEnded", { outcome: RunOutcome })
 /** @since 0.1.0 */

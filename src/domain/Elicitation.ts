@@ -7,6 +7,7 @@
  * @see https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation
  * @since 0.1.0
  */
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { FormSchema } from "./Form.js"
 import { ElicitationId, RunId, SessionId } from "./Ids.js"
@@ -77,6 +78,17 @@ export const Elicitation = Schema.Union(
 /** @since 0.1.0 */
 export type Elicitation = typeof Elicitation.Type
 
+/** As it was sent: of a field named `__proto__`, `Schema.Record` would make what the answer inherits from. */
+const AnswerContent = Schema.declare(
+  (input): input is { readonly [field: string]: unknown } => Predicate.isRecord(input),
+  {
+    identifier: "AnswerContent",
+    description: "the fields of an answer by their names",
+    jsonSchema: { type: "object" },
+    arbitrary: () => (fc) => fc.dictionary(fc.string(), fc.jsonValue())
+  }
+)
+
 /**
  * What a person sends back. To a permission: `content: { optionId }`.
  *
@@ -84,7 +96,7 @@ export type Elicitation = typeof Elicitation.Type
  */
 export const ElicitationAnswer = Schema.Struct({
   action: Schema.Literal("accept", "decline", "cancel"),
-  content: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+  content: Schema.optional(AnswerContent)
 })
 /** @since 0.1.0 */
 export type ElicitationAnswer = typeof ElicitationAnswer.Type

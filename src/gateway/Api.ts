@@ -17,7 +17,10 @@ import * as Errors from "../domain/Errors.js"
 import { ElicitationId, RunId, SessionId } from "../domain/Ids.js"
 import { Session, SessionStatus } from "../domain/Session.js"
 import { RestartStorm } from "../lifecycle/RestartCoalescer.js"
-import { Refusal, RequestInvalid } from "./GatewayError.js"
+import * as Prometheus from "../telemetry/Prometheus.js"
+import { RunIdTaken, ThreadOfOtherAgent } from "./agui/AguiError.js"
+import { RunAgentInput } from "./agui/RunAgentInput.js"
+import { Refusal, RequestInvalid, UpgradeRequired } from "./GatewayError.js"
 
 // ------------------------------------------------------------------------------------------------- errors
 
@@ -65,6 +68,9 @@ const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(sche
 const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: A) =>
   Schema.optionalWith(schema, { exact: true, default: () => value })
 
+/** What is a name and no prompt; as long as the longest path. */
+const Name = Schema.String.pipe(Schema.maxLength(4096))
+
 /** From 0, and a number that JavaScript holds exactly. */
 const CursorFromString = Schema.NumberFromString.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_INTEGER))
 
@@ -72,6 +78,13 @@ const Prompt = Schema.Union(Schema.String, Schema.Array(ContentBlock)).annotatio
   // a content block may carry more than we know of (`_meta`): it is the agent's to judge
   parseOptions: { onExcessProperty: "ignore" }
 })
+
+/** For clients that cannot send headers; `Credentials` takes it out of the URL before anything else reads that. */
+const ticket = optional(
+  Schema.String.annotations({
+    description: "Of `POST /v1/tickets`, in place of the token, where no header can be sent"
+  })
+)
 
 const EventText = (contentType: string) => Schema.String.pipe(HttpApiSchema.withEncoding({ kind: "Text", contentType }))
 
@@ -85,14 +98,24 @@ const system = HttpApiGroup.make("system").add(
   HttpApiEndpoint.get("agents", "/v1/agents").annotate(OpenApi.Summary, "The configured agents").addSuccess(
     Schema.Array(Schema.Struct({ name: Schema.String, kind: Schema.String, description: Schema.String }))
   )
+).add(
+  HttpApiEndpoint.get("metrics", "/metrics").annotate(OpenApi.Summary, "Figures for Prometheus")
+    .addSuccess(EventText(Prometheus.contentType))
+)
+
+const tickets = HttpApiGroup.make("tickets").add(
+  HttpApiEndpoint.post("issue", "/v1/tickets")
+    .annotate(OpenApi.Summary, "A ticket that opens one event stream or socket, once and soon")
+    .addSuccess(Schema.Struct({ ticket: Schema.String, expiresAt: Schema.String }), { status: 201 })
+    .addError(Limit)
 )
 
 const sessions = HttpApiGroup.make("sessions").add(
   HttpApiEndpoint.post("create", "/v1/sessions").annotate(OpenApi.Summary, "Open a session and start its agent")
     .setPayload(input({
-      agent: Schema.String,
-      cwd: optional(Schema.String),
-      title: optional(Schema.String)
+      agent: Name,
+      cwd: optional(Name),
+      title: optional(Name)
     }))
     .addSuccess(Session, { status: 201 })
     .addError(AgentError).addError(withStatus(400, Errors.CwdInvalid)).addError(Limit).addError(LogError)
@@ -125,12 +148,12 @@ const sessions = HttpApiGroup.make("sessions").add(
     .addError(NotFound).addError(Closed).addError(AgentError).addError(withStatus(503, RestartStorm)).addError(LogError)
 ).add(
   HttpApiEndpoint.post("mode")`/v1/sessions/${id}/mode`.annotate(OpenApi.Summary, "Switch the agent's mode")
-    .setPayload(input({ modeId: Schema.String }))
+    .setPayload(input({ modeId: Name }))
     .addSuccess(HttpApiSchema.NoContent)
     .addError(NotFound).addError(Closed).addError(AgentError).addError(LogError)
 ).add(
   HttpApiEndpoint.post("config")`/v1/sessions/${id}/config`.annotate(OpenApi.Summary, "Set one of the agent's options")
-    .setPayload(input({ configId: Schema.String, value: Schema.Union(Schema.String, Schema.Boolean) }))
+    .setPayload(input({ configId: Name, value: Schema.Union(Name, Schema.Boolean) }))
     .addSuccess(HttpApiSchema.NoContent)
     .addError(NotFound).addError(Closed).addError(AgentError).addError(LogError)
 )
@@ -157,10 +180,18 @@ const events = HttpApiGroup.make("events").add(
     .setHeaders(Schema.Struct({ "last-event-id": optional(CursorFromString) }))
     .setUrlParams(input({
       after: withDefault(CursorFromString, 0),
-      follow: withDefault(oneOf(["true", "false"]), "true")
+      follow: withDefault(oneOf(["true", "false"]), "true"),
+      ticket
     }))
     .addSuccess(EventText("text/event-stream"))
     .addError(NotFound).addError(withStatus(410, Errors.CursorExpired)).addError(Limit).addError(LogError)
+).add(
+  HttpApiEndpoint.get("socket")`/v1/sessions/${id}/socket`
+    .annotate(OpenApi.Summary, "The same events down a WebSocket, and commands up")
+    .annotate(OpenApi.Description, "Frames and close codes: docs/http.md.")
+    .setUrlParams(input({ after: withDefault(CursorFromString, 0), ticket }))
+    .addSuccess(HttpApiSchema.Empty(101))
+    .addError(UpgradeRequired).addError(Limit)
 )
 
 const elicitations = HttpApiGroup.make("elicitations").add(
@@ -192,12 +223,30 @@ const elicitations = HttpApiGroup.make("elicitations").add(
     .addError(NotFound).addError(Closed).addError(withStatus(404, Errors.DecisionNotFound)).addError(LogError)
 )
 
+const agui = HttpApiGroup.make("agui").add(
+  HttpApiEndpoint.post("run")`/agui/${HttpApiSchema.param("agent", Schema.String)}`
+    .annotate(OpenApi.Summary, "Run an agent as AG-UI's clients do")
+    .annotate(
+      OpenApi.Description,
+      "Answers with AG-UI 1.0 events, as SSE or, with `Accept: application/vnd.ag-ui.event+proto`, as protobuf. `threadId` names the " +
+        "session, which its first message opens; `Last-Event-ID` resumes a stream that was cut."
+    )
+    .setHeaders(Schema.Struct({ "last-event-id": optional(CursorFromString) }))
+    .setPayload(RunAgentInput)
+    .addSuccess(EventText("text/event-stream"))
+    .addError(AgentError).addError(withStatus(400, Errors.CwdInvalid)).addError(withStatus(400, Errors.PromptInvalid))
+    .addError(NotFound).addError(Closed).addError(withStatus(409, Errors.SessionBusy)).addError(ThreadOfOtherAgent)
+    .addError(RunIdTaken).addError(withStatus(410, Errors.CursorExpired)).addError(Limit).addError(LogError)
+)
+
 // `HttpApi.make` would answer a request that does not decode in platform's own shape; the contract has its own
 const empty = Object.assign(HttpApi.make("holdfast"), { errorSchema: RequestInvalid })
 
 /**
  * @since 0.1.0
  */
-export const Api = empty.addError(Refusal).add(system).add(sessions).add(runs).add(events).add(elicitations)
+export const Api = empty.addError(Refusal).add(system).add(tickets).add(sessions).add(runs).add(events).add(
+  elicitations
+).add(agui)
   .annotate(OpenApi.Title, "Holdfast")
   .annotate(OpenApi.Description, "Sessions with AI agents: commands, events without a gap, questions to a person.")

@@ -5,22 +5,21 @@
  * left, and what is ready together leaves in one write. A client that stops reading holds one page and holds up nobody.
  *
  * ```ts
- * const body = yield* streams.open("sse", sessions.events({ session, after }))
- * return HttpServerResponse.stream(body, { contentType: EventStream.contentType.sse })
+ * const body = yield* streams.open("sse", yield* sessions.reader({ session, after }, { follow: true }))
+ * return HttpServerResponse.raw(body, { contentType: EventStream.contentType.sse })
  * ```
  *
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import type * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Mailbox from "effect/Mailbox"
+import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import { Readable } from "node:stream"
 import { LimitReached } from "../domain/Errors.js"
-import type { LogEntry } from "../log/EventLog.js"
+import type { LogEntry, Page, Reader } from "../log/EventLog.js"
 import { type Draining, draining } from "./GatewayError.js"
 
 /** @since 0.1.0 */
@@ -34,14 +33,15 @@ export const contentType: Readonly<Record<Format, string>> = {
 
 /** @since 0.1.0 */
 export interface EventStreams {
+  /** Takes a place among the `limit` until the scope closes; `onEnd` is called at `end`. */
+  readonly admit: (onEnd: () => void) => Effect.Effect<void, LimitReached | Draining, Scope.Scope>
   /**
-   * The body that carries `entries`. It ends when they end, when they fail (the client's next request is told why) and
-   * at `end`. Closing the scope frees its place among the `limit`.
+   * The body that carries what the reader reads. It ends when that ends, when it fails (the client's next request is
+   * told why) and at `end`. Closing the scope frees its place among the `limit`.
    */
-  readonly open: <E>(
-    format: Format,
-    entries: Stream.Stream<LogEntry, E>
-  ) => Effect.Effect<Stream.Stream<Uint8Array>, LimitReached | Draining, Scope.Scope>
+  readonly open: (format: Format, reader: Reader) => Effect.Effect<Readable, LimitReached | Draining, Scope.Scope>
+  /** How many are open. */
+  readonly count: Effect.Effect<number>
   /**
    * Ends every open body after its last whole event, and refuses new ones: a server with an open response never closes.
    */
@@ -72,19 +72,30 @@ const encode: Readonly<Record<Format, (entry: LogEntry) => string>> = {
  */
 const writeSize = 64 * 1024
 
+type Writes = ReadonlyArray<Uint8Array>
+
 /** Whole events, joined into as few writes as `writeSize` allows. */
-const writes = (format: Format, entries: Chunk.Chunk<LogEntry>): ReadonlyArray<string> => {
-  const joined: Array<string> = []
+const join = (format: Format, page: Page): Writes => {
+  const writes: Array<Uint8Array> = []
   let text = ""
-  for (const entry of entries) {
+  for (const entry of page) {
     text += encode[format](entry)
     if (text.length >= writeSize) {
-      joined.push(text)
+      writes.push(encoder.encode(text))
       text = ""
     }
   }
-  if (text !== "") joined.push(text)
-  return joined
+  if (text !== "") writes.push(encoder.encode(text))
+  return writes
+}
+
+/** The log gives those who follow it at the head the same page: its bytes are made once, and held no longer than it. */
+const shared: Readonly<Record<Format, WeakMap<Page, Writes>>> = { sse: new WeakMap(), ndjson: new WeakMap() }
+
+const writesOf = (format: Format, page: Page): Writes => {
+  let writes = shared[format].get(page)
+  if (writes === undefined) shared[format].set(page, writes = join(format, page))
+  return writes
 }
 
 /** @since 0.1.0 */
@@ -92,14 +103,12 @@ export const make = (options: {
   readonly limit: number
   readonly heartbeat: Duration.DurationInput
 }): EventStreams => {
-  const live = new Set<Mailbox.Mailbox<Uint8Array>>()
+  const live = new Set<() => void>()
   let ended = false
 
-  const open = Effect.fnUntraced(function*<E>(format: Format, entries: Stream.Stream<LogEntry, E>) {
-    // capacity 0: an offer waits for a taker, so nothing is read ahead of the client
-    const out = yield* Mailbox.make<Uint8Array>(0)
-    yield* Effect.acquireRelease(
-      Effect.suspend((): Effect.Effect<unknown, LimitReached | Draining> => {
+  const admit: EventStreams["admit"] = (onEnd) =>
+    Effect.acquireRelease(
+      Effect.suspend((): Effect.Effect<void, LimitReached | Draining> => {
         if (ended) return Effect.fail(draining())
         if (live.size >= options.limit) {
           return Effect.fail(
@@ -110,40 +119,81 @@ export const make = (options: {
             })
           )
         }
-        return Effect.succeed(live.add(out))
+        live.add(onEnd)
+        return Effect.void
       }),
-      () => Effect.sync(() => live.delete(out))
+      () => Effect.sync(() => live.delete(onEnd))
     )
-    yield* entries.pipe(
-      Stream.runForEachChunk((page) =>
-        Effect.forEach(writes(format, page), (text) => Effect.suspend(() => out.offer(encoder.encode(text))), {
-          discard: true
-        })
-      ),
+
+  const open = Effect.fnUntraced(function*(format: Format, reader: Reader) {
+    const run = yield* FiberSet.makeRuntime<never>()
+    let writes: Writes = []
+    let given = 0
+    // the client has taken everything and there is nothing more
+    let idle = false
+    let over = false
+
+    const end = () => {
+      if (over) return
+      over = true
+      body.push(null)
+    }
+    const give = (page: Page) => {
+      if (over) return
+      writes = writesOf(format, page)
+      given = 1
+      body.push(writes[0])
+    }
+    const fetch = reader.next.pipe(
+      Effect.map(Option.match({ onNone: end, onSome: give })),
       // headers are long gone: the end of the body is all that can be said, and a reconnect is answered with the error
       Effect.catchAllCause((cause) =>
-        (Cause.isDie(cause) ? Effect.logError : Effect.logDebug)("an event stream ended early", cause)
-      ),
-      Effect.ensuring(out.end),
-      Effect.forkScoped
-    )
-    if (format === "sse") {
-      // taken only while the client waits for something, so never between the halves of an event, and never a heap of
-      // them
-      yield* Effect.sync(() => out.unsafeOffer(comment)).pipe(
-        Effect.delay(options.heartbeat),
-        Effect.forever,
-        Effect.forkScoped
+        Effect.zipRight(
+          (Cause.isDie(cause) ? Effect.logError : Effect.logDebug)("an event stream ended early", cause),
+          Effect.sync(end)
+        )
       )
+    )
+    // EL3: called when the client has taken the last write; until then nothing more is read
+    const read = () => {
+      if (over) return
+      if (given < writes.length) return void body.push(writes[given++])
+      writes = []
+      const page = reader.take()
+      if (page !== undefined) return give(page)
+      if (!reader.waits()) return void run(fetch)
+      idle = true
+      reader.onMore(wake)
     }
-    return Stream.concat(Stream.succeed(preamble[format]), Mailbox.toStream(out))
+    const wake = () => {
+      if (!idle) return
+      idle = false
+      read()
+    }
+    const beat = () => {
+      if (!idle || over) return
+      idle = false
+      body.push(comment)
+    }
+
+    // an object is a write, which may be empty
+    const body: Readable = new Readable({ objectMode: true, highWaterMark: 1, read })
+    body.push(preamble[format])
+    yield* admit(end)
+    yield* Effect.addFinalizer(() => Effect.sync(() => body.destroy()))
+    if (format === "sse") {
+      yield* Effect.sync(beat).pipe(Effect.delay(options.heartbeat), Effect.forever, Effect.forkScoped)
+    }
+    return body
   })
 
   return {
+    admit,
     open,
+    count: Effect.sync(() => live.size),
     end: Effect.sync(() => {
       ended = true
-      for (const out of live) out.unsafeDone(Exit.void)
+      for (const onEnd of live) onEnd()
     })
   }
 }

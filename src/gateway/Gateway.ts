@@ -11,11 +11,11 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiScalar from "@effect/platform/HttpApiScalar"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServer from "@effect/platform/HttpServer"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
@@ -26,11 +26,15 @@ import * as Http from "node:http"
 import type { Agents } from "../agent/Agent.js"
 import type { Sessions } from "../session/Sessions.js"
 import { Api } from "./Api.js"
+import * as Console from "./Console.js"
+import * as Credentials from "./Credentials.js"
 import * as EventStream from "./EventStream.js"
 import { AddressInUse, AddressUnavailable, MethodNotAllowed, TokenRequired, toResponse } from "./GatewayError.js"
 import * as Guard from "./Guard.js"
 import * as Handlers from "./Handlers.js"
+import * as Metrics from "./Metrics.js"
 import * as ResponseBody from "./ResponseBody.js"
+import * as Handshake from "./socket/Handshake.js"
 
 /** @since 0.1.0 */
 export interface Options {
@@ -45,12 +49,26 @@ export interface Options {
   readonly allowedHosts?: ReadonlyArray<string> | undefined
   /** Origins whose pages may call the gateway: `https://app.example`. */
   readonly allowedOrigins?: ReadonlyArray<string> | undefined
-  /** Default 1 MiB. */
+  /** Of a request's body, or of a frame that comes up a socket; default 1 MiB. */
   readonly maxBodyBytes?: number | undefined
-  /** How many event streams may be open at once, default 1024. */
+  /** How many event streams and sockets may be open at once, default 1024. */
   readonly maxEventStreams?: number | undefined
-  /** How often an event stream on which nothing happens shows that it lives, default 10 s. */
+  /** Whether `/metrics` is open to who has no token, default false. */
+  readonly publicMetrics?: boolean | undefined
+  /** How many tickets may be good at once, default 1024. */
+  readonly maxTickets?: number | undefined
+  /** How many connections may be open at once, default 16,384: one more is closed at once. */
+  readonly maxConnections?: number | undefined
+  /** How long the head of a request may take to come, default 10 s, and all of it, default 60 s. */
+  readonly headersTimeout?: Duration.DurationInput | undefined
+  readonly requestTimeout?: Duration.DurationInput | undefined
+  /**
+   * How often an event stream on which nothing happens shows that it lives, and a socket is asked whether it does;
+   * default 10 s.
+   */
   readonly heartbeat?: Duration.DurationInput | undefined
+  /** The folder of the built console, that of the package otherwise. */
+  readonly console?: string | undefined
   /** How long requests may take to end when the gateway closes, before their connections are cut; default 3 s. */
   readonly grace?: Duration.DurationInput | undefined
 }
@@ -68,6 +86,9 @@ export class Gateway extends Context.Tag("holdfast/Gateway")<Gateway, {
 
 /** @since 0.1.0 */
 export type StartError = TokenRequired | AddressInUse | AddressUnavailable
+
+/** For the goodbye of a socket that the gateway closes; less than the grace of everything. */
+const closeTimeout = "1 second"
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const
 
@@ -115,15 +136,29 @@ export const make = Effect.fnUntraced(function*(
   }
 
   const streams = EventStream.make({ limit: options.maxEventStreams ?? 1024, heartbeat })
+  const tickets = Credentials.makeTickets(options.maxTickets ?? 1024)
+  const handshakes = Handshake.make({ maxFrame: maxBodyBytes, closeTimeout })
   const down = new AbortController()
 
+  const metrics = yield* Metrics.make(streams)
+  const page = yield* Console.load(options.console)
   const api = Api.annotate(OpenApi.Version, options.version)
   const routes = Layer.mergeAll(
     HttpLayerRouter.addHttpApi(api, { openapiPath: "/openapi.json" }).pipe(
-      Layer.provide(Handlers.layer({ version: options.version, streams }))
+      Layer.provide(
+        Handlers.layer({
+          version: options.version,
+          tickets,
+          streams,
+          handshakes,
+          heartbeat,
+          grace: closeTimeout,
+          metrics
+        })
+      )
     ),
     HttpApiScalar.layerHttpLayerRouter({ api, path: "/docs", scalar: { withDefaultFonts: false } }),
-    HttpLayerRouter.add("GET", "/", Effect.succeed(HttpServerResponse.redirect("/docs"))),
+    page.routes,
     otherMethods
   )
   const guard = Guard.make({
@@ -131,26 +166,42 @@ export const make = Effect.fnUntraced(function*(
     allowedHosts: (options.allowedHosts ?? []).map((host) => host.toLowerCase()),
     allowedOrigins: options.allowedOrigins ?? [],
     token,
+    open: new Set(["/health", ...(options.publicMetrics === true ? ["/metrics"] : []), ...page.paths]),
+    tickets,
     maxBodyBytes
   }, down.signal)
   const router = yield* Effect.provide(HttpLayerRouter.toHttpEffect(routes), HttpServer.layerContext)
   const app = ResponseBody.interruptible(guard(router))
 
+  const requestTimeout = Duration.toMillis(options.requestTimeout ?? "60 seconds")
+  const headersTimeout = Math.min(Duration.toMillis(options.headersTimeout ?? "10 seconds"), requestTimeout)
   const node = Http.createServer({
+    // of two `Host`s Node would take the first, and a proxy perhaps the other; joined they are neither's
+    joinDuplicateHeaders: true,
     keepAlive: true,
     keepAliveInitialDelay: 30_000,
     keepAliveTimeout: 65_000,
-    headersTimeout: 10_000,
-    requestTimeout: 60_000,
-    connectionsCheckingInterval: 5_000
+    headersTimeout,
+    requestTimeout,
+    connectionsCheckingInterval: Math.min(headersTimeout, requestTimeout, 10_000) / 2
   })
+  node.maxConnections = options.maxConnections ?? 16_384
   // a request's fiber is a root of its own: here it gets an owner, who interrupts it and waits for it
   const requests = yield* FiberSet.make<unknown, unknown>()
   const server = yield* listen(node, host, port)
-  yield* server.serve(Effect.withFiberRuntime((fiber) => {
+  const handle = yield* NodeHttpServer.makeHandler<Scope.Scope, never>(Effect.withFiberRuntime((fiber) => {
     FiberSet.unsafeAdd(requests, fiber)
     return app
-  }))
+  })).pipe(
+    // what is asked every few seconds is no trace
+    HttpMiddleware.withTracerDisabledWhenEffect(({ url }) => url === "/health" || url === "/metrics")
+  )
+  const handler = (request: Http.IncomingMessage, response: Http.ServerResponse) => {
+    Credentials.hide(request)
+    handle(request, response)
+  }
+  node.on("request", handler)
+  handshakes.listen(node, handler)
 
   // An open response keeps a server from closing, so whatever is open ends first: event streams at once, requests
   // within the grace. Until then new ones are told `Draining`. Whoever does not read, or does not write, is cut off at
@@ -158,7 +209,7 @@ export const make = Effect.fnUntraced(function*(
   const cutOff = Effect.async<void>((resume) => {
     node.close(() => resume(Effect.void))
     node.closeAllConnections()
-  })
+  }).pipe(Effect.zipLeft(handshakes.cutOff, { concurrent: true }))
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => down.abort()).pipe(
       Effect.zipRight(streams.end),

@@ -17,6 +17,11 @@ export class Unauthorized
   extends Schema.TaggedError<Unauthorized>()("Unauthorized", { message }, HttpApiSchema.annotations({ status: 401 }))
 {}
 
+/** A token in a URL, where histories and logs keep it. @since 0.1.0 */
+export class TokenInQuery
+  extends Schema.TaggedError<TokenInQuery>()("TokenInQuery", { message }, HttpApiSchema.annotations({ status: 400 }))
+{}
+
 /** `Host` names another machine: a page on a name that was rebound to this address. @since 0.1.0 */
 export class HostRefused extends Schema.TaggedError<HostRefused>()(
   "HostRefused",
@@ -54,6 +59,13 @@ export class ContentTypeRefused extends Schema.TaggedError<ContentTypeRefused>()
   contentType: Schema.String,
   message
 }, HttpApiSchema.annotations({ status: 415 })) {}
+
+/** A route that speaks WebSocket was asked for something else. @since 0.1.0 */
+export class UpgradeRequired extends Schema.TaggedError<UpgradeRequired>()(
+  "UpgradeRequired",
+  { message },
+  HttpApiSchema.annotations({ status: 426 })
+) {}
 
 /** A defect: the log has the cause, the client has nothing to learn from it. @since 0.1.0 */
 export class InternalError
@@ -107,6 +119,7 @@ export const requestInvalid = (message: string): HttpApiError.HttpApiDecodeError
 /** Whatever any route can answer. @since 0.1.0 */
 export const Refusal = Schema.Union(
   Unauthorized,
+  TokenInQuery,
   HostRefused,
   OriginRefused,
   RouteNotFound,

@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import type * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -14,10 +15,11 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { createHash, timingSafeEqual } from "node:crypto"
+import { isIPv4 } from "node:net"
+import * as Credentials from "./Credentials.js"
 import {
   ContentTypeRefused,
   draining,
@@ -26,8 +28,7 @@ import {
   OriginRefused,
   type Refusal,
   RouteNotFound,
-  toResponse,
-  Unauthorized
+  toResponse
 } from "./GatewayError.js"
 import * as RequestBody from "./RequestBody.js"
 
@@ -39,13 +40,17 @@ export interface Policy {
   /** Origins of pages that may call the gateway, besides its own: `https://app.example`. */
   readonly allowedOrigins: ReadonlyArray<string>
   readonly token: Option.Option<Redacted.Redacted>
+  /** Paths that need no token. */
+  readonly open: ReadonlySet<string>
+  readonly tickets: Credentials.Tickets
   readonly maxBodyBytes: number
 }
 
 /** A name or address of this machine that no other can reach. @since 0.1.0 */
 export const isLoopback = (host: string): boolean =>
-  host === "localhost" || /^127(\.\d{1,3}){3}$/.test(host) || host === "::1" || host === "[::1]"
+  host === "localhost" || (isIPv4(host) && host.startsWith("127.")) || host === "::1" || host === "[::1]"
 
+const withoutQuery = (url: string) => url.replace(/\?.*$/, "")
 const withoutPort = (host: string) => host.replace(/:\d+$/, "")
 
 const checkHost = (policy: Policy, host: string) => {
@@ -54,34 +59,35 @@ const checkHost = (policy: Policy, host: string) => {
   return new HostRefused({ host, message: `the Host "${host}" is not this gateway's; allowedHosts can name it` })
 }
 
-const checkOrigin = (policy: Policy, host: string, origin: string | undefined) => {
-  if (origin === undefined || policy.allowedOrigins.includes(origin)) return
+/** What a target like `http://name/path` names, as one has that is sent to a proxy: it counts as much as `Host`. */
+const targetHost = (request: HttpServerRequest.HttpServerRequest) => {
+  const target = NodeHttpServerRequest.toIncomingMessage(request).url ?? ""
+  return target.startsWith("/") ? undefined : /^\w+:\/\/([^/?#]*)/.exec(target)?.[1]?.toLowerCase()
+}
+
+/** An image, a script or a `fetch` without CORS has no `Origin`, but browsers say where it comes from. */
+const checkSite = (headers: HttpServerRequest.HttpServerRequest["headers"]) => {
+  const site = headers["sec-fetch-site"] ?? "none"
+  // a link to here shows what is here to the user, and nothing to the page that has it
+  const link = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document"
+  if (site === "none" || site === "same-origin" || link) return
+  return new OriginRefused({ origin: "null", message: `pages of another site may not call this gateway (${site})` })
+}
+
+const checkOrigin = (
+  policy: Policy,
+  host: string,
+  headers: HttpServerRequest.HttpServerRequest["headers"]
+) => {
+  const { origin } = headers
+  if (origin === undefined) return checkSite(headers)
+  if (policy.allowedOrigins.includes(origin)) return
   if (URL.canParse(origin) && new URL(origin).host === host) return
   return new OriginRefused({
     origin,
     message: `pages of ${origin} may not call this gateway; allowedOrigins can name it`
   })
 }
-
-const sha256 = (text: string) => createHash("sha256").update(text).digest()
-
-/** Both sides are hashed: equal lengths, and a time that tells nothing about the token. */
-const checkToken = (policy: Policy) =>
-  Option.match(policy.token, {
-    onNone: () => () => undefined,
-    onSome: (token) => {
-      const expected = sha256(Redacted.value(token))
-      return (authorization: string | undefined) => {
-        const sent = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1]
-        if (sent !== undefined && timingSafeEqual(sha256(sent), expected)) return
-        return new Unauthorized({
-          message: sent === undefined
-            ? "a token is needed: Authorization: Bearer TOKEN"
-            : "the token is not the right one"
-        })
-      }
-    }
-  })
 
 const checkBody = (policy: Policy, headers: HttpServerRequest.HttpServerRequest["headers"]) => {
   const length = Number(headers["content-length"] ?? 0)
@@ -100,16 +106,22 @@ type App<E, R> = Effect.Effect<
 >
 
 const unless = <E, R>(
-  check: (request: HttpServerRequest.HttpServerRequest) => Refusal | undefined,
+  check: (request: HttpServerRequest.HttpServerRequest) => Effect.Effect<void, Refusal>,
   app: App<E, R>
 ): App<E, R> =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-    const refusal = check(request)
-    return refusal === undefined ? app : Effect.succeed(toResponse(refusal))
+  Effect.matchEffect(Effect.flatMap(HttpServerRequest.HttpServerRequest, check), {
+    onFailure: (refusal) => Effect.succeed(toResponse(refusal)),
+    onSuccess: () => app
   })
 
-/** Every end of a request is a response in JSON; a defect is told to the log and not to the client. */
-const answered = <R>(app: App<HttpServerError.RouteNotFound, R>): App<never, R> =>
+const passes = (refusal: Refusal | undefined) => refusal === undefined ? Effect.void : Effect.fail(refusal)
+
+/**
+ * Every end of a request is a response in JSON; a defect is told to the log and not to the client.
+ *
+ * @since 0.1.0
+ */
+export const answered = <R>(app: App<HttpServerError.RouteNotFound, R>): App<never, R> =>
   app.pipe(
     Effect.catchTag("RouteNotFound", ({ request: { method, url } }) =>
       Effect.succeed(toResponse(new RouteNotFound({ message: `there is no route ${method} ${url}; see /docs` })))),
@@ -121,13 +133,21 @@ const answered = <R>(app: App<HttpServerError.RouteNotFound, R>): App<never, R> 
     )
   )
 
+/** Headers that go with a status, whoever answers with it. */
+const ofStatus: Readonly<Record<number, Record<string, string>>> = {
+  426: { upgrade: "websocket" },
+  503: { "retry-after": "1" }
+}
+/** No answer is taken for what it does not say it is, and no other site shows one in a frame. */
+const safe = { "x-content-type-options": "nosniff", "x-frame-options": "DENY" }
+
 /**
  * Puts the policy before `app`. Once `down` is done every request is refused.
  *
  * @since 0.1.0
  */
 export const make = (policy: Policy, down: AbortSignal) => {
-  const token = checkToken(policy)
+  const credentials = Credentials.check(policy.token, policy.tickets)
   const cors = policy.allowedOrigins.length === 0 ? identity : HttpMiddleware.cors({
     allowedOrigins: (origin) => policy.allowedOrigins.includes(origin),
     allowedMethods: ["GET", "POST", "DELETE"],
@@ -147,19 +167,29 @@ export const make = (policy: Policy, down: AbortSignal) => {
     )
     // a preflight carries no token, so it is answered before the token is asked for
     const authorized = cors(unless(
-      ({ headers, url }) =>
-        (url === "/health" ? undefined : token(headers.authorization)) ?? checkBody(policy, headers),
+      ({ headers, method, url }) =>
+        (policy.open.has(withoutQuery(url)) ? Effect.void : credentials({
+          method,
+          url,
+          authorization: headers.authorization
+        })).pipe(
+          Effect.zipRight(Effect.suspend(() => passes(checkBody(policy, headers))))
+        ),
       limited
     ))
-    const open = unless(({ headers }) => {
+    const open = unless((request) => {
+      const { headers } = request
       const host = headers.host?.toLowerCase() ?? ""
-      return checkHost(policy, host) ?? checkOrigin(policy, host, headers.origin)
+      return passes(
+        checkHost(policy, host) ?? checkHost(policy, targetHost(request) ?? host) ?? checkOrigin(policy, host, headers)
+      )
     }, authorized)
     const guarded = answered(open)
     const response = Effect.suspend(() => down.aborted ? Effect.succeed(toResponse(draining())) : guarded)
     return Effect.map(
       response,
-      (response) => response.status === 503 ? HttpServerResponse.setHeader(response, "retry-after", "1") : response
+      (response) =>
+        HttpServerResponse.setHeaders(response, { ...safe, ...response.headers, ...ofStatus[response.status] })
     )
   }
 }

@@ -4,24 +4,46 @@
  * @since 0.1.0
  */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import { Agents } from "../agent/Agent.js"
 import * as Content from "../domain/Content.js"
+import * as Traceparent from "../domain/Traceparent.js"
 import { Sessions } from "../session/Sessions.js"
+import * as Body from "./agui/Body.js"
+import * as Encoding from "./agui/Encoding.js"
+import * as Runs from "./agui/Runs.js"
 import { Api } from "./Api.js"
+import type * as Credentials from "./Credentials.js"
 import * as EventStream from "./EventStream.js"
+import * as Guard from "./Guard.js"
+import type { Handshakes } from "./socket/Handshake.js"
+import * as SessionSocket from "./socket/SessionSocket.js"
 
-const system = (version: string) =>
+/** @since 0.1.0 */
+export interface Options {
+  readonly version: string
+  readonly tickets: Credentials.Tickets
+  readonly streams: EventStream.EventStreams
+  readonly handshakes: Handshakes
+  readonly heartbeat: Duration.DurationInput
+  readonly grace: Duration.DurationInput
+  readonly metrics: Effect.Effect<string>
+}
+
+const system = (version: string, metrics: Effect.Effect<string>) =>
   HttpApiBuilder.group(
     Api,
     "system",
     Effect.fnUntraced(function*(handlers) {
       const agents = yield* Agents
       return handlers
+        .handle("metrics", () => metrics)
         .handle("health", () => Effect.succeed({ status: "ok" as const, version }))
         .handle("agents", () =>
           Effect.succeed(agents.all.map(({ description, kind, name }) => ({ name, kind, description }))))
@@ -64,41 +86,62 @@ const runs = HttpApiBuilder.group(
   Effect.fnUntraced(function*(handlers) {
     const sessions = yield* Sessions
     return handlers
-      .handle("prompt", ({ headers, path, payload: { prompt, whenBusy } }) =>
+      .handle("prompt", ({ headers, path, payload: { prompt, whenBusy }, request }) =>
         sessions.prompt(path.id, {
           content: typeof prompt === "string" ? [Content.text(prompt)] : prompt,
           whenBusy,
-          idempotencyKey: headers["idempotency-key"]
-        }))
+          idempotencyKey: headers["idempotency-key"],
+          traceparent: Option.getOrUndefined(Traceparent.fromHeader(request.headers["traceparent"]))
+        }).pipe(
+          // the way from the request's trace to the run's
+          Effect.tap(({ runId }) => Effect.annotateCurrentSpan("holdfast.run.id", runId))
+        ))
       .handle("cancel", ({ path }) => sessions.cancel(path.id))
   })
 )
 
-const events = (streams: EventStream.EventStreams) =>
+const tickets = ({ issue }: Credentials.Tickets) =>
+  HttpApiBuilder.group(Api, "tickets", (handlers) => handlers.handle("issue", () => issue))
+
+/** `no-transform` and `X-Accel-Buffering` keep proxies from holding events back. */
+const unbuffered = { "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" }
+
+const events = (options: Options) =>
   HttpApiBuilder.group(
     Api,
     "events",
     Effect.fnUntraced(function*(handlers) {
       const sessions = yield* Sessions
+      const router = yield* HttpLayerRouter.HttpRouter
+      const sockets = SessionSocket.make({
+        ...options,
+        sessions,
+        // later: the routes are still being added
+        routes: Guard.answered(
+          Effect.suspend(() => router.asHttpEffect()).pipe(
+            Effect.catchAll((error) => error instanceof HttpServerError.RouteNotFound ? error : Effect.die(error))
+          )
+        )
+      })
       return handlers.handleRaw(
         "events",
         Effect.fnUntraced(function*({ headers, path, request, urlParams }) {
           // a browser reconnects to the same URL with the number it has come to: the header is the later truth
           const cursor = { session: path.id, after: headers["last-event-id"] ?? urlParams.after }
+          const follow = urlParams.follow === "true"
           // an error can still be told; after the first byte the body can only end
-          yield* Stream.runHead(sessions.history(cursor))
-          if (urlParams.follow === "true") yield* sessions.attend(path.id)
+          const reader = yield* sessions.reader(cursor, { follow })
+          if (follow) yield* sessions.attend(path.id)
           const format = request.headers.accept?.includes(EventStream.contentType.ndjson) ? "ndjson" : "sse"
-          const body = yield* streams.open(
-            format,
-            urlParams.follow === "true" ? sessions.events(cursor) : sessions.history(cursor)
-          )
-          return HttpServerResponse.stream(body, {
+          const body = yield* options.streams.open(format, reader)
+          return HttpServerResponse.raw(body, {
             contentType: EventStream.contentType[format],
-            // `no-transform` and `X-Accel-Buffering` keep proxies from holding events back
-            headers: { "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" }
+            headers: unbuffered
           })
         })
+      ).handleRaw(
+        "socket",
+        ({ path, request, urlParams }) => sockets.serve(request, { session: path.id, after: urlParams.after })
       )
     })
   )
@@ -120,8 +163,34 @@ const elicitations = HttpApiBuilder.group(
   })
 )
 
+const agui = (streams: EventStream.EventStreams, heartbeat: Duration.DurationInput) =>
+  HttpApiBuilder.group(
+    Api,
+    "agui",
+    Effect.fnUntraced(function*(handlers) {
+      const runs = Runs.make(yield* Sessions, yield* Agents)
+      return handlers.handle(
+        "run",
+        Effect.fnUntraced(function*({ headers, path, payload, request }) {
+          const encoding = yield* Encoding.accepted(request.headers["accept"])
+          const groups = yield* runs.run(path.agent, payload, headers["last-event-id"], encoding)
+          const body = yield* Body.open({ streams, heartbeat, encoding, groups })
+          return HttpServerResponse.stream(body, { contentType: encoding.contentType, headers: unbuffered })
+        })
+      )
+    })
+  )
+
 /**
  * @since 0.1.0
  */
-export const layer = (options: { readonly version: string; readonly streams: EventStream.EventStreams }) =>
-  Layer.mergeAll(system(options.version), sessions, runs, events(options.streams), elicitations)
+export const layer = (options: Options) =>
+  Layer.mergeAll(
+    system(options.version, options.metrics),
+    tickets(options.tickets),
+    sessions,
+    runs,
+    events(options),
+    elicitations,
+    agui(options.streams, options.heartbeat)
+  )

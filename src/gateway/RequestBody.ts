@@ -18,7 +18,7 @@ export const tooLarge = (limit: number): BodyTooLarge =>
 
 /** One callback a part and no fiber, as every command comes through here. */
 const read = (request: HttpServerRequest.HttpServerRequest, limit: number, down: AbortSignal) =>
-  Effect.async<string, BodyTooLarge | HttpApiError.HttpApiDecodeError | Draining>((resume) => {
+  Effect.async<Buffer, BodyTooLarge | HttpApiError.HttpApiDecodeError | Draining>((resume) => {
     const source = NodeHttpServerRequest.toIncomingMessage(request)
     const parts: Array<Uint8Array> = []
     let size = 0
@@ -39,7 +39,7 @@ const read = (request: HttpServerRequest.HttpServerRequest, limit: number, down:
     }
     const onEnd = () => {
       stop()
-      resume(Effect.succeed(Buffer.concat(parts).toString("utf8")))
+      resume(Effect.sync(() => Buffer.concat(parts)))
     }
     const onClose = () => refuse(requestInvalid("the body ended early"))
     const onDown = () => refuse(draining())
@@ -50,12 +50,34 @@ const read = (request: HttpServerRequest.HttpServerRequest, limit: number, down:
     return Effect.sync(stop)
   })
 
-const parse = (text: string) =>
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+/** How deep a body may nest: whatever looks into it does so recursively. */
+const maxDepth = 100
+
+const isTooDeep = (value: unknown): boolean => {
+  let level = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxDepth) return true
+    level = level.flatMap((value) => typeof value === "object" && value !== null ? Object.values(value) : [])
+  }
+  return false
+}
+
+const parse = (bytes: Buffer): Effect.Effect<unknown, HttpApiError.HttpApiDecodeError> => {
   // no body is an empty object, so that what it lacks can be named
-  text === "" ? Effect.succeed<unknown>({}) : Effect.try({
-    try: (): unknown => JSON.parse(text),
-    catch: (cause) => requestInvalid(`the body is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`)
-  })
+  if (bytes.length === 0) return Effect.succeed({})
+  return Effect.try({
+    try: (): unknown => JSON.parse(utf8.decode(bytes)),
+    catch: (cause) =>
+      requestInvalid(
+        cause instanceof SyntaxError ? `the body is not JSON: ${cause.message}` : "the body is not UTF-8"
+      )
+  }).pipe(Effect.filterOrFail(
+    (value) => !isTooDeep(value),
+    () => requestInvalid(`the body is nested deeper than ${maxDepth} levels`)
+  ))
+}
 
 /**
  * The request with a body that is read up to `limit` bytes, and no longer than until `down`. Its errors are

@@ -7,7 +7,7 @@
  *   const streams = yield* StreamManager
  *   const handle = yield* streams.attach("events/42", {
  *     connect: WebSocketSource.connect({ url: "ws://127.0.0.1:41001/api/v1/agent/stream" }),
- *     run: (socket, heartbeat) => Inbox.drain(socket, { heartbeat, handle: (frame) => Effect.log(frame) }),
+ *     run: (socket, heartbeat) => Inbox.drain(socket.pull, { heartbeat, handle: (frame) => Effect.log(frame) }),
  *     idle: "45 seconds",
  *     probe: { every: "15 seconds", send: (socket) => socket.ping }
  *   })
@@ -21,12 +21,15 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
 import { type Environment, Keeper, type Kept } from "./stream/Keeper.js"
 import type { StreamHandle, StreamSpec } from "./stream/Spec.js"
+import * as StreamMetrics from "./stream/StreamMetrics.js"
 
 export {
   /** @since 0.1.0 */
@@ -58,6 +61,14 @@ export class StreamAlreadyAttached extends Schema.TaggedError<StreamAlreadyAttac
   key: Schema.String,
   message: Schema.String
 }) {}
+
+/** Dials, failures, streams that are connected, and those that were drained. @since 0.1.0 */
+export const metrics = {
+  dials: StreamMetrics.dials,
+  failures: StreamMetrics.failures,
+  live: StreamMetrics.live,
+  drained: StreamMetrics.drained
+}
 
 /** @since 0.1.0 */
 export class StreamManager extends Context.Tag("holdfast/StreamManager")<StreamManager, {
@@ -108,7 +119,7 @@ export const make: Effect.Effect<StreamManager["Type"], never, Scope.Scope> = Ef
 
   const attach = <A, E>(key: string, spec: StreamSpec<A, E>) =>
     // SM2, SM3: the look at the registry, the entry and the start of its fiber are one step
-    Effect.suspend((): Effect.Effect<StreamHandle<A, E>, StreamManagerClosed | StreamAlreadyAttached> => {
+    Effect.withFiberRuntime<StreamHandle<A, E>, StreamManagerClosed | StreamAlreadyAttached>((fiber) => {
       if (closed) {
         const message = `the stream ${key} cannot be attached: the stream manager is closed`
         return Effect.fail(new StreamManagerClosed({ key, message }))
@@ -118,7 +129,8 @@ export const make: Effect.Effect<StreamManager["Type"], never, Scope.Scope> = Ef
         const message = `${key} has a stream already; detach it first, or use another key`
         return Effect.fail(new StreamAlreadyAttached({ key, message }))
       }
-      const stream = new Keeper(key, spec, environment, predecessor)
+      const asker = Context.getOption(fiber.currentContext, Tracer.ParentSpan)
+      const stream = new Keeper(key, spec, environment, predecessor, Option.getOrUndefined(asker))
       streams.set(key, stream)
       return Effect.succeed(stream)
     })

@@ -19,24 +19,40 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { EventLogClosed, EventLogUnavailable, SessionNotFound, StoreTooNew } from "../domain/Errors.js"
-import { CursorExpired } from "../domain/Errors.js"
+import type {
+  CursorExpired,
+  EventLogClosed,
+  EventLogUnavailable,
+  SessionNotFound,
+  StoreTooNew
+} from "../domain/Errors.js"
 import type { SessionId } from "../domain/Ids.js"
 import type { Draft, SessionState } from "../domain/Session.js"
-import * as Session from "../domain/Session.js"
-import type { EventStore, Listing, LogEntry, Range } from "./EventStore.js"
+import type { EventStore, Listing, LogEntry } from "./EventStore.js"
 import * as LiveEdge from "./LiveEdge.js"
+import * as LogMetrics from "./LogMetrics.js"
 import * as MemoryStore from "./MemoryStore.js"
+import { careful, Observer } from "./Observer.js"
+import * as Reader from "./Reader.js"
+import * as Recovery from "./Recovery.js"
 import * as SqlStore from "./SqlStore.js"
 import * as Writer from "./Writer.js"
 
 export type { LogEntry } from "./EventStore.js"
-
-/** Where a cursor starts: only events with a greater number are read. @since 0.1.0 */
-export interface Cursor {
-  readonly session: SessionId
-  readonly after: number
-}
+export {
+  /** @since 0.1.0 */
+  type Observe,
+  /** @since 0.1.0 */
+  Observer
+} from "./Observer.js"
+export type {
+  /** @since 0.1.0 */
+  Cursor,
+  /** @since 0.1.0 */
+  Page,
+  /** @since 0.1.0 */
+  Reader
+} from "./Reader.js"
 
 /** @since 0.1.0 */
 export class EventLog extends Context.Tag("holdfast/EventLog")<EventLog, {
@@ -50,13 +66,22 @@ export class EventLog extends Context.Tag("holdfast/EventLog")<EventLog, {
     events: ReadonlyArray<Draft>
   ) => Effect.Effect<number, SessionNotFound | EventLogClosed | EventLogUnavailable>
   /** The stored events after the cursor, page by page, up to the head at the time of the call. */
-  readonly read: (cursor: Cursor) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | EventLogUnavailable>
+  readonly read: (
+    cursor: Reader.Cursor
+  ) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | EventLogUnavailable>
   /**
    * Replays and then follows, without a gap or a duplicate (EL2), for ever. A cursor past the head waits. A page is a
    * chunk: what is ready together arrives together; an empty one comes where the reader has caught up. It ends when
    * the log closes.
    */
-  readonly tail: (cursor: Cursor) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | EventLogUnavailable>
+  readonly tail: (
+    cursor: Reader.Cursor
+  ) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | EventLogUnavailable>
+  /** What `read` or, with `follow`, `tail` gives, for an edge that serves many: a page costs it no fiber. */
+  readonly reader: (
+    cursor: Reader.Cursor,
+    options: { readonly follow: boolean }
+  ) => Effect.Effect<Reader.Reader, SessionNotFound | CursorExpired | EventLogUnavailable, Scope.Scope>
   /** The number of the last event. */
   readonly head: (session: SessionId) => Effect.Effect<number, SessionNotFound | EventLogUnavailable>
   /** The fold of the session's events up to its head. */
@@ -75,6 +100,15 @@ export class EventLog extends Context.Tag("holdfast/EventLog")<EventLog, {
   ) => Effect.Effect<void, SessionNotFound | EventLogClosed | EventLogUnavailable>
 }>() {}
 
+/** Events stored, size and time of a transaction, transactions that failed, and runs that ended, by outcome. @since 0.1.0 */
+export const metrics = {
+  events: LogMetrics.events,
+  batch: LogMetrics.batch,
+  seconds: LogMetrics.seconds,
+  failures: LogMetrics.failures,
+  ...LogMetrics.runs
+}
+
 /** @since 0.1.0 */
 export interface Options {
   /** How much is kept of each session, at least; it is trimmed in coarse steps (EL6). Everything when left out. */
@@ -90,82 +124,46 @@ export const make = Effect.fnUntraced(function*(store: EventStore, options: Opti
   const edge = LiveEdge.make()
   yield* Effect.addFinalizer(() => Effect.sync(edge.close))
   // its finalizer runs first: what it still stores is shown before the edge closes (EL7)
-  const writer = yield* Writer.make(store, edge, options.retention?.maxEvents ?? Number.POSITIVE_INFINITY)
+  const observe = careful(yield* Observer)
+  const writer = yield* Writer.make(store, edge, options.retention?.maxEvents ?? Number.POSITIVE_INFINITY, observe)
 
   const state = (session: SessionId) => Effect.map(writer.stored(session), ({ state }) => state)
-  const head = (session: SessionId) => Effect.map(state(session), ({ head }) => head)
+  const readers = Reader.make(store, edge, writer.stored)
 
-  /** The next page, of a range that was stored. */
-  const page = (range: Range) =>
-    Effect.flatMap(store.page(range), (entries) => {
-      // EL6: numbers have no holes (EL1), so what is missing is below the horizon
-      const oldest = entries[0]?.seq ?? range.upTo + 1
-      return oldest > range.after + 1 ? Effect.fail(expired(range.session, oldest)) : Effect.succeed(entries)
-    })
+  const read = (cursor: Reader.Cursor) =>
+    Stream.unwrap(Effect.map(readers.upToHead(cursor), ({ next }) => Stream.repeatEffectChunkOption(pulled(next))))
 
-  const read = ({ after, session }: Cursor) =>
-    Stream.unwrap(
-      Effect.map(head(session), (upTo) =>
-        Stream.unfoldChunkEffect(arrived(after), ({ after }) =>
-          after >= upTo ? Effect.succeedNone : Effect.map(page({ session, after, upTo }), emit)))
-    )
-
-  const tail = ({ after, session }: Cursor) =>
-    Stream.unwrapScoped(Effect.gen(function*() {
-      // EL2: first follow, then ask for the head, so that nothing falls in between
-      const follower = yield* edge.follow(session)
-      follower.head = Math.max(follower.head, yield* head(session))
-      const next = (place: Place): Effect.Effect<Step, CursorExpired | EventLogUnavailable> =>
-        Effect.suspend(() => {
-          const { after, idle } = place
-          const ready = edge.after(session, after)
-          if (ready.length > 0) return Effect.succeed(emit(ready))
-          if (edge.isClosed()) return Effect.succeedNone
-          if (follower.head > after) return Effect.map(page({ session, after, upTo: follower.head }), emit)
-          // EL3: a stream holds on to the last chunk that it gave, so a reader that waits is given an empty one
-          return idle
-            ? Effect.zipRight(edge.changed(follower, after), next(place))
-            : Effect.succeed(Option.some([Chunk.empty(), { after, idle: true }]))
-        })
-      return Stream.unfoldChunkEffect(arrived(after), next)
+  const tail = (cursor: Reader.Cursor) =>
+    Stream.unwrapScoped(Effect.map(readers.following(cursor), (reader) => {
+      const next = pulled(reader.next)
+      let idle = false
+      return Stream.repeatEffectChunkOption(Effect.suspend(() => {
+        // EL3: a stream holds on to the last chunk that it gave, so a reader that waits is given an empty one
+        idle = !idle && reader.waits()
+        return idle ? Effect.succeed(Chunk.empty()) : next
+      }))
     }))
 
-  yield* recover(store, writer)
+  yield* Recovery.recover(store, writer, observe)
 
-  return EventLog.of({ append: writer.append, read, tail, head, state, sessions: store.list, trim: writer.trim })
+  return EventLog.of({
+    append: writer.append,
+    read,
+    tail,
+    reader: (cursor, { follow }) => follow ? readers.following(cursor) : readers.upToHead(cursor),
+    head: (session) => Effect.map(state(session), ({ head }) => head),
+    state,
+    sessions: store.list,
+    trim: writer.trim
+  })
 })
 
-/** Where a reader stands, and whether it has been given nothing since it got there. */
-interface Place {
-  readonly after: number
-  readonly idle: boolean
-}
-
-const arrived = (after: number): Place => ({ after, idle: false })
-
-type Step = Option.Option<readonly [page: Chunk.Chunk<LogEntry>, place: Place]>
-
-const emit = (entries: ReadonlyArray<LogEntry>): Step =>
-  Option.map(
-    Option.fromNullable(entries[entries.length - 1]),
-    (last) => [Chunk.unsafeFromArray(entries), arrived(last.seq)]
+/** As `Stream` pulls. */
+const pulled = (next: Reader.Reader["next"]) =>
+  Effect.flatMap(
+    Effect.mapError(next, Option.some),
+    Option.match({ onNone: () => Effect.fail(Option.none()), onSome: Effect.succeed })
   )
-
-const expired = (sessionId: SessionId, oldest: number) =>
-  new CursorExpired({
-    sessionId,
-    oldest,
-    message: `session ${sessionId} has no events before ${oldest} any more; read from there, or after ${oldest - 1}`
-  })
-
-/** EL5: every run, question and restart that no one will ever end. */
-const recover = (store: EventStore, writer: Writer.Writer) =>
-  Effect.flatMap(store.unfinished, (states) =>
-    Effect.forEach(
-      states,
-      (state) => writer.append(state.id, Session.recovery(state, "Holdfast ended before it did")),
-      { concurrency: "unbounded", discard: true }
-    )).pipe(Effect.catchTag("SessionNotFound", "EventLogClosed", Effect.die))
 
 /** A log that is gone with its process. @since 0.1.0 */
 export const layerMemory: Layer.Layer<EventLog> = Layer.scoped(

@@ -188,13 +188,18 @@ export const make: Effect.Effect<EventStore, StoreTooNew | EventLogUnavailable, 
         return exclusively(
           "be read",
           Effect.gen(function*() {
-            const sizes = yield* sql<{ seq: number; size: number }>`SELECT seq, size FROM holdfast_events
+            const first = sql<{ seq: number; size: number }>`SELECT seq, size FROM holdfast_events
               WHERE ${within} AND seq <= ${upTo} ORDER BY seq LIMIT ${pageLimit.events}`
-            const last = sizes[fitting(sizes.map(({ size }) => size)) - 1]
-            return last === undefined
-              ? []
-              : yield* sql<LogEntry>`SELECT seq, type, json FROM holdfast_events
-                WHERE ${within} AND seq <= ${last.seq} ORDER BY seq`
+            const [all] = yield* sql<{ last: number | null; size: number }>`SELECT
+              MAX(seq) AS last, TOTAL(size) AS size FROM (${first})`
+            let last = all?.last ?? 0
+            // hardly ever, and a row for each is what costs
+            if (all !== undefined && all.size > pageLimit.size) {
+              const sizes = yield* first
+              last = sizes[fitting(sizes.map(({ size }) => size)) - 1]?.seq ?? 0
+            }
+            return yield* sql<LogEntry>`SELECT seq, type, json FROM holdfast_events
+              WHERE ${within} AND seq <= ${last} ORDER BY seq`
           })
         )
       },

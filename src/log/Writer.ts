@@ -4,14 +4,13 @@
  *
  * @since 0.1.0
  */
-import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
+import type { RunOutcome } from "../domain/AgentEvent.js"
 import type { EventLogUnavailable, SessionNotFound } from "../domain/Errors.js"
 import { EventLogClosed } from "../domain/Errors.js"
 import type { SessionId } from "../domain/Ids.js"
@@ -21,6 +20,8 @@ import type { StoredEvent } from "../domain/StoredEvent.js"
 import type { Advance, EventStore, LogEntry, StoredSession } from "./EventStore.js"
 import { notFound } from "./EventStore.js"
 import type { LiveEdge } from "./LiveEdge.js"
+import * as LogMetrics from "./LogMetrics.js"
+import type { Observe } from "./Observer.js"
 
 /** @since 0.1.0 */
 export type AppendError = SessionNotFound | EventLogClosed | EventLogUnavailable
@@ -53,14 +54,20 @@ const toJson = (stored: StoredEvent): string => {
   return JSON.stringify(encoded)
 }
 
-/** The events with their numbers, and the state after them. */
-const advance = (before: SessionState, drafts: ReadonlyArray<Draft>, at: string): Advance => {
+/** The events with their numbers, and the state after them. How runs ended is put down in `outcomes`. */
+const advance = (
+  before: SessionState,
+  drafts: ReadonlyArray<Draft>,
+  at: string,
+  outcomes: Transaction["outcomes"]
+): Advance => {
   let state = before
   const entries: Array<LogEntry> = []
   for (const { event, runId } of drafts) {
     const stored: StoredEvent = { seq: state.head + 1, sessionId: state.id, runId, at, event }
     entries.push({ seq: stored.seq, type: event.type, json: toJson(stored) })
     state = Session.step(state, stored)
+    if (event.type === "RunEnded") outcomes.push(event.outcome._tag)
   }
   return { state, entries }
 }
@@ -69,6 +76,7 @@ const advance = (before: SessionState, drafts: ReadonlyArray<Draft>, at: string)
 interface Transaction {
   readonly sessions: Map<SessionId, StoredSession & { readonly entries: Array<LogEntry> }>
   readonly heads: Map<Append, number>
+  readonly outcomes: Array<RunOutcome["_tag"]>
   /** How many of the appends that wait are in it, or answered already. */
   taken: number
   events: number
@@ -84,9 +92,13 @@ export const make = Effect.fnUntraced(function*(
   store: EventStore,
   edge: LiveEdge,
   /** How many events of a session are kept. */
-  maxEvents: number
+  maxEvents: number,
+  observe?: Observe
 ) {
-  const pending = yield* Mailbox.make<Append>()
+  const clock = yield* Effect.clock
+  let pending: Array<Append> = []
+  let closed = false
+  let wake = () => {}
   const recent = new Map<SessionId, StoredSession>()
 
   // only the writer writes here: a reader's answer from the store may be older than what has been stored in the
@@ -118,7 +130,7 @@ export const make = Effect.fnUntraced(function*(
   /** Numbers and encodes one append. Either all of its events get into the transaction or none does. */
   const add = (transaction: Transaction, append: Append, session: StoredSession, at: string) => {
     const entries = transaction.sessions.get(append.session)?.entries ?? []
-    const advanced = advance(session.state, append.drafts, at)
+    const advanced = advance(session.state, append.drafts, at, transaction.outcomes)
     for (const entry of advanced.entries) {
       entries.push(entry)
       transaction.size += entry.json.length
@@ -131,7 +143,14 @@ export const make = Effect.fnUntraced(function*(
   /** Makes a transaction of the first appends, as many as it takes. */
   const stage = Effect.fnUntraced(function*(appends: ReadonlyArray<Append>) {
     const at = DateTime.formatIso(yield* DateTime.now)
-    const transaction: Transaction = { sessions: new Map(), heads: new Map(), taken: 0, events: 0, size: 0 }
+    const transaction: Transaction = {
+      sessions: new Map(),
+      heads: new Map(),
+      outcomes: [],
+      taken: 0,
+      events: 0,
+      size: 0
+    }
     for (const append of appends) {
       const { events, sessions, size } = transaction
       const full = events + append.drafts.length > transactionLimit.events || size > transactionLimit.size
@@ -167,17 +186,26 @@ export const make = Effect.fnUntraced(function*(
       sessions.filter(({ oldest, state }) => state.head - oldest >= tooMany),
       ({ state }) =>
         Effect.catchAll(forget(state.id, state.head - maxEvents + 1), (error) =>
-          Effect.logWarning(`the log of ${state.id} could not be trimmed`, error)),
+          Effect.annotateLogs(Effect.logWarning("the log could not be trimmed", error), { session: state.id })),
       { discard: true }
     )
 
+  const tell = (sessions: ReadonlyArray<Advance>) =>
+    observe === undefined
+      ? Effect.void
+      : Effect.forEach(sessions, ({ entries, state }) => observe(state, entries), { discard: true })
+
   /** Stores the first appends in one transaction, and returns the rest. */
   const transact = Effect.fnUntraced(function*(appends: ReadonlyArray<Append>) {
-    const { heads, sessions, taken } = yield* stage(appends)
+    const transaction = yield* stage(appends)
+    const { heads, sessions, taken } = transaction
     const advances = Array.from(sessions.values())
     if (advances.length > 0) {
+      const start = clock.unsafeCurrentTimeNanos()
       const exit = yield* Effect.exit(store.commit(advances))
+      const nanos = clock.unsafeCurrentTimeNanos() - start
       if (Exit.isFailure(exit)) {
+        LogMetrics.failures.unsafeUpdate(1, [])
         // nothing is remembered of it, so the next transaction gives the same numbers again (EL1)
         for (const append of heads.keys()) append.answer(Effect.failCause(exit.cause))
       } else {
@@ -187,6 +215,8 @@ export const make = Effect.fnUntraced(function*(
           edge.show(state.id, entries)
         }
         for (const [append, head] of heads) append.answer(Effect.succeed(head))
+        LogMetrics.committed(transaction, nanos)
+        yield* tell(advances)
         yield* retain(advances)
       }
     }
@@ -203,16 +233,25 @@ export const make = Effect.fnUntraced(function*(
       )
     )
 
-  const writing = yield* pending.takeAll.pipe(
-    Effect.tap(([appends]) => write(Chunk.toReadonlyArray(appends))),
-    Effect.repeat({ until: ([, ended]) => ended }),
+  const arrived = Effect.async<void>((resume) => {
+    // the look and the registration are one step, so no append falls between them
+    if (pending.length > 0 || closed) return resume(Effect.void)
+    wake = () => resume(Effect.void)
+  })
+  const writing = yield* arrived.pipe(
+    Effect.zipRight(Effect.suspend(() => {
+      const appends = pending
+      pending = []
+      return write(appends)
+    })),
+    Effect.repeat({ until: () => closed && pending.length === 0 }),
     Effect.forkScoped
   )
-  let closed = false
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       closed = true
-      return Effect.zipRight(pending.end, Fiber.await(writing))
+      wake()
+      return Fiber.await(writing)
     })
   )
 
@@ -221,7 +260,9 @@ export const make = Effect.fnUntraced(function*(
       drafts.length === 0
         ? Effect.map(stored(session), ({ state }) => state.head)
         : Effect.async((answer) => {
-          if (!pending.unsafeOffer({ session, drafts, answer })) answer(Effect.fail(closedError()))
+          if (closed) return answer(Effect.fail(closedError()))
+          pending.push({ session, drafts, answer })
+          wake()
         }),
     stored,
     trim: Effect.fnUntraced(function*(session, oldest) {

@@ -9,11 +9,13 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type { LogError } from "../domain/Errors.js"
 import type { SessionId } from "../domain/Ids.js"
 import type { Draft } from "../domain/Session.js"
 import type { EventLog } from "../log/EventLog.js"
+import * as Lock from "./Lock.js"
 
 /** @since 0.1.0 */
 export interface Recorder {
@@ -21,11 +23,11 @@ export interface Recorder {
   readonly begin: (...drafts: ReadonlyArray<Draft>) => Effect.Effect<number, LogError>
   /**
    * Stores what `drafts` returns at the moment of storing. Offers it again while the store fails, for some seconds; a log that still
-   * does not take it is a defect, which ends whoever speaks.
+   * does not take it is a defect, which ends whoever speaks. Returns the number of the last.
    */
-  readonly say: (drafts: () => ReadonlyArray<Draft>) => Effect.Effect<void>
-  /** Stores the events now or, if the log fails, later. */
-  readonly end: (...drafts: ReadonlyArray<Draft>) => Effect.Effect<void>
+  readonly say: (drafts: () => ReadonlyArray<Draft>) => Effect.Effect<number>
+  /** Stores the events now or, if the log fails, later. Returns the number of the last, if it is stored. */
+  readonly end: (...drafts: ReadonlyArray<Draft>) => Effect.Effect<Option.Option<number>>
 }
 
 const pause = Schedule.exponential("50 millis")
@@ -46,7 +48,7 @@ export const make = Effect.fnUntraced(function*(
 ) {
   const scope = yield* Effect.scope
   // RS1: to decide to which run an event belongs and to store it is one step, and so is to fail and to owe
-  const step = yield* Effect.makeSemaphore(1)
+  const step = Lock.make()
   let paying = false
 
   const store = (drafts: () => ReadonlyArray<Draft>): Effect.Effect<number, LogError> =>
@@ -68,11 +70,11 @@ export const make = Effect.fnUntraced(function*(
   const pay = Effect.suspend(() => {
     if (paying || owed.length === 0) return Effect.void
     paying = true
-    return step.withPermits(1)(payOnce).pipe(
+    return step(payOnce).pipe(
       Effect.retry({ while: isPassing, schedule: longPause }),
       Effect.tapErrorCause((cause) => {
         paying = false
-        return Effect.logError(`session ${session}: what has ended could not be recorded`, cause)
+        return Effect.annotateLogs(Effect.logError("what has ended could not be recorded", cause), { session })
       }),
       Effect.interruptible,
       Effect.forkIn(scope)
@@ -83,20 +85,23 @@ export const make = Effect.fnUntraced(function*(
   yield* pay
 
   const recorder: Recorder = {
-    begin: (...drafts) => step.withPermits(1)(store(() => drafts)),
+    begin: (...drafts) => step(store(() => drafts)),
     say: (drafts) =>
-      step.withPermits(1)(store(drafts)).pipe(
+      step(store(drafts)).pipe(
         Effect.retry({ while: isPassing, schedule: patience }),
-        Effect.orDie,
-        Effect.asVoid
+        Effect.orDie
       ),
     end: (...drafts) =>
-      step.withPermits(1)(
-        Effect.catchAllCause(store(() => drafts), (cause) => {
+      step(
+        Effect.catchAllCause(Effect.asSome(store(() => drafts)), (cause) => {
           owed = [...owed, ...drafts]
-          return Effect.zipRight(Effect.logWarning(`session ${session}: what has ended is recorded later`, cause), pay)
+          return Effect.logWarning("what has ended is recorded later", cause).pipe(
+            Effect.annotateLogs({ session }),
+            Effect.zipRight(pay),
+            Effect.as(Option.none())
+          )
         })
-      ).pipe(Effect.uninterruptible, Effect.asVoid)
+      ).pipe(Effect.uninterruptible)
   }
   return recorder
 })

@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type { LogError } from "../domain/Errors.js"
 import type { SessionId } from "../domain/Ids.js"
 import type { Covered, RestartCoalescer } from "../lifecycle/RestartCoalescer.js"
@@ -31,13 +32,15 @@ export const record = (
 ): Effect.Effect<void, RestartError> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      yield* recorder.begin({ event: { type: "AgentRestarting", cause: causes[0], causes, requests } })
+      const first = yield* recorder.begin({ event: { type: "AgentRestarting", cause: causes[0], causes, requests } })
+      yield* Effect.annotateCurrentSpan("holdfast.seq.start", first)
       const exit = yield* Effect.exit(restore(renew))
-      yield* recorder.end({
+      const last = yield* recorder.end({
         event: Exit.isSuccess(exit)
           ? { type: "AgentRestarted" }
           : { type: "AgentRestartFailed", error: Run.infoOfCause(exit.cause) }
       })
+      if (Option.isSome(last)) yield* Effect.annotateCurrentSpan("holdfast.seq.end", last.value)
       return yield* exit
     })
   )

@@ -15,12 +15,15 @@ import type { ErrorInfo, RunOutcome } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
 import { toInfo } from "../domain/Errors.js"
 import type { RunId } from "../domain/Ids.js"
+import type { Traceparent } from "../domain/Traceparent.js"
 import type { LinkError } from "./AgentLink.js"
 
 /** @since 0.1.0 */
 export interface Run {
   readonly id: RunId
   readonly content: ReadonlyArray<ContentBlock>
+  /** Where its prompt stands in the caller's trace. */
+  readonly traceparent: Traceparent | undefined
   /** What the run opens lives here: its questions, the watch over its cancellation. */
   readonly scope: Scope.CloseableScope
   /** Completed by whoever learns first how the turn ended. */
@@ -33,10 +36,14 @@ export interface Run {
 }
 
 /** @since 0.1.0 */
-export const make = (id: RunId, content: ReadonlyArray<ContentBlock>): Effect.Effect<Run> =>
+export const make = (
+  id: RunId,
+  content: ReadonlyArray<ContentBlock>,
+  traceparent?: Traceparent
+): Effect.Effect<Run> =>
   Effect.map(
     Effect.all([Scope.make(), Deferred.make<RunOutcome>(), Deferred.make<void>()]),
-    ([scope, done, ended]) => ({ id, content, scope, done, ended, speaking: false, cancelled: false })
+    ([scope, done, ended]) => ({ id, content, traceparent, scope, done, ended, speaking: false, cancelled: false })
   )
 
 /**

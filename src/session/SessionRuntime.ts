@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -19,12 +20,14 @@ import type { LogError } from "../domain/Errors.js"
 import { DecisionNotFound, LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
 import { freshRunId, type RunId } from "../domain/Ids.js"
 import type { Draft, SessionState } from "../domain/Session.js"
+import type { Traceparent } from "../domain/Traceparent.js"
 import type { ElicitationBridge } from "../lifecycle/ElicitationBridge.js"
 import type { Cause, Covered, RestartStorm } from "../lifecycle/RestartCoalescer.js"
 import type { StreamManager } from "../lifecycle/StreamManager.js"
 import type { EventLog } from "../log/EventLog.js"
 import * as AgentLink from "./AgentLink.js"
 import * as History from "./History.js"
+import * as Lock from "./Lock.js"
 import * as Ownership from "./Ownership.js"
 import * as Questions from "./Questions.js"
 import * as Recorder from "./Recorder.js"
@@ -42,6 +45,8 @@ export interface PromptOptions {
   readonly whenBusy?: "refuse" | "queue" | "steer" | undefined
   /** A second prompt with the same key is the first one: same run, nothing new is started. */
   readonly idempotencyKey?: string | undefined
+  /** Where the prompt stands in its caller's trace: the run's own trace links to it. */
+  readonly traceparent?: Traceparent | undefined
 }
 
 /** @since 0.1.0 */
@@ -108,7 +113,7 @@ export const make = Effect.fnUntraced(function*(options: {
   // closing goes the other way: restarts, then the agent, then what its end has not ended yet (RS2)
   const turns = yield* Scope.fork(scope, ExecutionStrategy.sequential)
   // commands and the ends of turns, one at a time; never held while an agent is waited for
-  const lock = yield* Effect.makeSemaphore(1)
+  const lock = Lock.make()
   const recorder = yield* Recorder.make(log, sessionId, options.owed)
   yield* bridge.remember(sessionId, session.decisions)
   yield* Effect.addFinalizer(() => bridge.forget(sessionId))
@@ -123,7 +128,7 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const ask = (signal: Extract<AgentSignal, { _tag: "Asked" }>, connectionScope: Scope.Scope) =>
     // under the lock, because it must not happen between the closing of a run's scope and its `RunEnded`
-    lock.withPermits(1)(Effect.suspend(() => {
+    lock(Effect.suspend(() => {
       const run = speaking()
       // a turn that was told to stop is not held up by its questions
       if (run?.cancelled === true) return signal.reply(Option.none())
@@ -178,10 +183,10 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const connected = (connection: AgentConnection) =>
     Effect.gen(function*() {
-      const { agentSessionId, how, name, version } = connection
+      const { agentSessionId, begins = [], how, name, version } = connection
       const { agentSessionId: before } = yield* Effect.orDie(log.state(sessionId))
       const unseen = connection.replayed.length === 0 ? [] : Replay.unseen(yield* history, connection.replayed)
-      yield* recorder.say(() => [
+      const seq = yield* recorder.say(() => [
         {
           event: {
             type: "AgentConnected",
@@ -192,14 +197,21 @@ export const make = Effect.fnUntraced(function*(options: {
           }
         },
         ...(how === "opened" && before !== undefined ? [{ event: forgotten }] : []),
-        ...unseen.map((event) => ({ event }))
+        ...[...unseen, ...begins].map((event) => ({ event }))
       ])
+      yield* Effect.annotateCurrentSpan("holdfast.seq.end", seq)
     })
+
+  const annotateSpan = Effect.annotateCurrentSpan({
+    "holdfast.session.id": sessionId,
+    "holdfast.agent": session.agent
+  })
 
   const link: AgentLink.AgentLink = yield* AgentLink.make({
     streams,
     key: sessionId,
     dial: Effect.gen(function*() {
+      yield* annotateSpan
       const agent = yield* options.agents.get(session.agent)
       const { agentSessionId } = yield* Effect.orDie(log.state(sessionId))
       return yield* agent.connect({ sessionId, cwd: session.cwd, resume: Option.fromNullable(agentSessionId) })
@@ -252,7 +264,7 @@ export const make = Effect.fnUntraced(function*(options: {
 
   /** RS2: what the run opened is closed, then its end is recorded, then the next one may begin: one step for all others. */
   const closeTurn = (run: Run.Run) => (outcome: RunOutcome) =>
-    lock.withPermits(1)(Effect.gen(function*() {
+    lock(Effect.gen(function*() {
       run.speaking = false
       yield* Scope.close(run.scope, Exit.void)
       yield* recorder.end({
@@ -271,18 +283,22 @@ export const make = Effect.fnUntraced(function*(options: {
   /** Records the beginning and lets the turn run; under the lock. */
   const startTurn = (run: Run.Run, fields: { readonly idempotencyKey?: string }): Effect.Effect<number, LogError> =>
     Effect.uninterruptible(Effect.gen(function*() {
+      const { content: prompt, traceparent } = run
       const seq = yield* recorder.begin({
-        event: { type: "RunStarted", prompt: run.content, ...fields },
+        event: { type: "RunStarted", prompt, ...fields, ...(traceparent === undefined ? {} : { traceparent }) },
         runId: run.id
       })
       current = run
       // RS3: the run belongs to the session, not to the one who prompted
       yield* Effect.forkIn(
-        Run.execute(run, {
-          open: openTurn(run),
-          close: closeTurn(run),
-          interrupted: () => retired ?? { _tag: "Lost", reason: "Holdfast was shut down" }
-        }),
+        Effect.annotateLogs(
+          Run.execute(run, {
+            open: openTurn(run),
+            close: closeTurn(run),
+            interrupted: () => retired ?? { _tag: "Lost", reason: "Holdfast was shut down" }
+          }),
+          { session: sessionId, run: run.id }
+        ),
         turns
       )
       return seq
@@ -319,8 +335,8 @@ export const make = Effect.fnUntraced(function*(options: {
     // whoever cancels may leave, but not halfway
   }).pipe(Effect.uninterruptible)
 
-  const prompt: SessionRuntime["prompt"] = ({ content, idempotencyKey, whenBusy = "refuse" }) =>
-    lock.withPermits(1)(Effect.gen(function*() {
+  const prompt: SessionRuntime["prompt"] = ({ content, idempotencyKey, traceparent, whenBusy = "refuse" }) =>
+    lock(Effect.gen(function*() {
       if (retired !== undefined) return yield* Effect.fail(closed())
       const fields = idempotencyKey === undefined ? {} : { idempotencyKey }
       if (idempotencyKey !== undefined) {
@@ -338,7 +354,7 @@ export const make = Effect.fnUntraced(function*(options: {
           })
         )
       }
-      const run = yield* Run.make(yield* freshRunId, content)
+      const run = yield* Run.make(yield* freshRunId, content, traceparent)
       if (current === undefined) return { runId: run.id, seq: yield* startTurn(run, fields) }
       if (queue.length >= limits.maxQueued) {
         return yield* Effect.fail(
@@ -361,10 +377,11 @@ export const make = Effect.fnUntraced(function*(options: {
 
   /** The connection that someone reported dead. */
   let suspect: AgentConnection | undefined
-  let bringingBack = false
+  /** Of the cycle that waits for an agent that died to come up again: ends that wait. */
+  let waits: Deferred.Deferred<void, AgentLink.LinkError> | undefined
 
   const renew = Effect.gen(function*() {
-    const run = yield* lock.withPermits(1)(Effect.sync(() => {
+    const run = yield* lock(Effect.sync(() => {
       if (current !== undefined) current.cancelled = true
       return current
     }))
@@ -377,41 +394,46 @@ export const make = Effect.fnUntraced(function*(options: {
   })
 
   const restartCycle = (covered: Covered): Effect.Effect<void, Restarts.RestartError> =>
-    Effect.flatMap(link.current, (there) => {
+    Effect.flatMap(Effect.zipRight(annotateSpan, link.current), (present) => {
       const dead = suspect
       suspect = undefined
       if (covered.causes[0] !== "failed") return Restarts.record(covered, recorder, renew)
-      if (Option.isNone(there)) {
-        bringingBack = true
+      if (Option.isNone(present)) {
+        const hurry = waits = Deferred.unsafeMake<void, AgentLink.LinkError>(FiberId.none)
+        // no race, which tells of the agent some steps later than it can speak
+        const there = Effect.zipRight(
+          Effect.fork(Effect.intoDeferred(Effect.asVoid(link.get), hurry)),
+          Deferred.await(hurry)
+        )
         return Effect.ensuring(
-          Restarts.record(covered, recorder, Effect.asVoid(link.get)),
+          Restarts.record(covered, recorder, there),
           Effect.sync(() => {
-            bringingBack = false
+            waits = undefined
           })
         )
       }
       // whoever looked dead, this one came up in the meantime
-      return there.value === dead ? Restarts.record(covered, recorder, renew) : Effect.void
+      return present.value === dead ? Restarts.record(covered, recorder, renew) : Effect.void
     })
 
   const unfinished = () => Effect.fail(closed())
 
   const restart: SessionRuntime["restart"] = (cause) =>
-    lock.withPermits(1)(Effect.suspend(() => {
+    lock(Effect.suspend(() => {
       if (retired !== undefined) return Effect.fail(closed())
       const looksDead = Effect.map(link.current, (there) => {
         suspect = Option.getOrUndefined(there)
       })
-      // a person does not wait for an agent that does not come up by itself
-      const hurry = Effect.suspend(() => {
-        if (!bringingBack) return Effect.void
-        // a run that waits for that agent is cancelled by the restart, not failed by its dial
-        if (current !== undefined) current.cancelled = true
-        return forkInterruptible(link.drop("someone asked for a restart"), turns)
+      // a person does not wait for an agent that does not come up by itself: the restart ends its dial, and not the one who asks for it,
+      // who might end that of the restart
+      const hurry = Effect.sync(() => {
+        if (waits !== undefined) Deferred.unsafeDone(waits, Effect.fail(AgentLink.gone("someone asked for a restart")))
       })
       return (cause === "failed" ? looksDead : Effect.void).pipe(
         Effect.zipRight(Effect.catchTag(restarts.submit(sessionId, cause), "RestartCoalescerClosed", unfinished)),
-        Effect.tap(() => cause === "requested" ? hurry : Effect.void)
+        Effect.tap(() => cause === "requested" ? hurry : Effect.void),
+        // whoever asks may leave, but not halfway
+        Effect.uninterruptible
       )
     })).pipe(Effect.map((ticket) =>
       Effect.catchTags(ticket.await, { RestartCancelled: unfinished, RestartCoalescerClosed: unfinished })
@@ -423,7 +445,7 @@ export const make = Effect.fnUntraced(function*(options: {
     start: Effect.asVoid(link.get),
     prompt,
     cancel: (id) =>
-      lock.withPermits(1)(Effect.zipRight(
+      lock(Effect.zipRight(
         dropQueued((run) => id === undefined || run.id === id, "it was cancelled"),
         Effect.suspend(() => id === undefined || current?.id === id ? cancelCurrent : Effect.void)
       )),
@@ -439,7 +461,7 @@ export const make = Effect.fnUntraced(function*(options: {
       })),
     connection: link.get,
     retire: (outcome) =>
-      lock.withPermits(1)(Effect.suspend(() => {
+      lock(Effect.suspend(() => {
         retired = outcome
         return dropQueued(() => true, "the session was closed")
       })),

@@ -48,14 +48,16 @@ import {
   type Session,
   type SessionState,
   type SessionStatus,
+  status,
   toSession
 } from "../domain/Session.js"
 import * as ElicitationBridge from "../lifecycle/ElicitationBridge.js"
 import * as RestartCoalescer from "../lifecycle/RestartCoalescer.js"
 import * as StreamManager from "../lifecycle/StreamManager.js"
-import { type Cursor, EventLog, type LogEntry } from "../log/EventLog.js"
+import { type Cursor, EventLog, type LogEntry, type Reader } from "../log/EventLog.js"
 import * as Detach from "./Detach.js"
 import * as History from "./History.js"
+import * as Lock from "./Lock.js"
 import type { Restarts } from "./Restarts.js"
 import * as SessionRuntime from "./SessionRuntime.js"
 
@@ -66,11 +68,15 @@ export type {
 
 /** @since 0.1.0 */
 export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
-  /** Opens a session and starts its agent. It returns when the agent is ready; if it does not get ready the session is left `failed`, with the reason in its log. */
+  /**
+   * Opens a session and starts its agent. It returns when the agent is ready; if it does not get ready the session is left `failed`, with the reason in its log.
+   * With an `id` of the caller's own, a session that has it is returned as it is.
+   */
   readonly create: (options: {
     readonly agent: string
     readonly cwd?: string | undefined
     readonly title?: string | undefined
+    readonly id?: SessionId | undefined
   }) => Effect.Effect<Session, AgentNotFound | CwdInvalid | LimitReached | AgentError | LogError>
   readonly get: (id: SessionId) => Effect.Effect<Session, SessionNotFound | LogError>
   readonly list: (options: {
@@ -128,16 +134,28 @@ export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
     void,
     SessionNotFound | ElicitationNotFound | ElicitationAlreadySettled | ElicitationAnswerInvalid | LogError
   >
+  /** The sessions that are live in this process by status, and the questions of theirs that wait for an answer. */
+  readonly counts: Effect.Effect<{
+    readonly sessions: Readonly<Record<SessionStatus, number>>
+    readonly questions: number
+  }>
   /** Closes a session and everything that it holds. Closing a closed one does nothing. */
   readonly close: (id: SessionId) => Effect.Effect<void, SessionNotFound | LogError>
   /** The session's events after the cursor, replayed and followed without end. */
   readonly events: (cursor: Cursor) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | LogError>
   /** The session's events after the cursor, up to the head. */
   readonly history: (cursor: Cursor) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | LogError>
+  /** What `history` or, with `follow`, `events` gives, for an edge that serves many: a page costs it no fiber. */
+  readonly reader: (
+    cursor: Cursor,
+    options: { readonly follow: boolean }
+  ) => Effect.Effect<Reader, SessionNotFound | CursorExpired | LogError, Scope.Scope>
 }>() {}
 
 /** @since 0.1.0 */
 export interface Options {
+  /** The folders in which sessions may work, with all that is in them; any when left out. */
+  readonly roots?: ReadonlyArray<string> | undefined
   /** Sessions that may be live at once; 1,000 when left out. */
   readonly maxSessions?: number | undefined
   /** Prompts of one session that may wait behind its turn; 16 when left out. */
@@ -175,7 +193,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   }
   const live = new Map<SessionId, Live>()
   // looking a session up and waking it is one step
-  const waking = yield* Effect.makeSemaphore(1)
+  const waking = Lock.make()
 
   const streams = yield* StreamManager.make
   const restarts: Restarts = yield* RestartCoalescer.make({
@@ -233,7 +251,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         SessionRuntime.make({ session, agents, log, bridge, restarts, streams, limits, owed }),
         own
       ).pipe(
-        (make) => Effect.zipRight(Detach.to(fiberRefs), make),
+        (make) => Effect.zipRight(Detach.to(fiberRefs), Effect.annotateLogs(make, { session: session.id })),
         Effect.forkIn(own)
       )
       const runtime = yield* Effect.flatten(Fiber.await(making))
@@ -249,7 +267,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     wake(session, recovery(session, "its end could not be recorded when it came"))
 
   const runtimeOf = (id: SessionId) =>
-    waking.withPermits(1)(Effect.gen(function*() {
+    waking(Effect.gen(function*() {
       const known = live.get(id)
       if (known?.closing !== undefined) return yield* Effect.fail(closedError(id))
       if (known !== undefined) return known.runtime
@@ -264,20 +282,41 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       elicitations
     }))
 
-  const folder = (cwd: string | undefined) =>
-    Effect.suspend(() => {
-      const absolute = path.resolve(cwd ?? ".")
-      const invalid = new CwdInvalid({ cwd: absolute, message: `the working folder ${absolute} is not a folder` })
-      return Effect.matchEffect(fs.stat(absolute), {
-        onFailure: () => Effect.fail(invalid),
-        onSuccess: (info) => info.type === "Directory" ? Effect.succeed(absolute) : Effect.fail(invalid)
-      })
-    })
+  const isIn = (root: string, folder: string) => {
+    const inside = path.relative(root, folder)
+    return inside !== ".." && !inside.startsWith(`..${path.sep}`) && !path.isAbsolute(inside)
+  }
 
-  const create: Sessions["Type"]["create"] = Effect.fnUntraced(function*({ agent, cwd, title }) {
+  const folder = (cwd: string | undefined) => {
+    const absolute = path.resolve(cwd ?? ".")
+    // whether a folder outside of the roots is there is not told
+    const where = options.roots === undefined ? "" : ` in ${options.roots.join(" or ")}`
+    const message = `the working folder ${absolute} is not a folder${where}`
+    return Effect.gen(function*() {
+      if ((yield* fs.stat(absolute)).type !== "Directory") return Option.none()
+      if (options.roots === undefined) return Option.some(absolute)
+      // where it really is: neither `..` nor a link leads out, nor a link that is changed later
+      const real = yield* fs.realPath(absolute)
+      const roots = yield* Effect.forEach(options.roots, (root) => Effect.orElseSucceed(fs.realPath(root), () => root))
+      return Option.liftPredicate(real, (real) => roots.some((root) => isIn(root, real)))
+    }).pipe(
+      Effect.orElseSucceed(() => Option.none<string>()),
+      Effect.flatMap(Option.match({
+        onNone: () => Effect.fail(new CwdInvalid({ cwd: absolute, message })),
+        onSome: Effect.succeed
+      }))
+    )
+  }
+
+  const isThere = (id: SessionId) =>
+    log.state(id).pipe(Effect.as(true), Effect.catchTag("SessionNotFound", () => Effect.succeed(false)))
+
+  const create: Sessions["Type"]["create"] = Effect.fnUntraced(function*({ agent, cwd, id: own, title }) {
     yield* agents.get(agent)
     const absolute = yield* folder(cwd)
-    const { id, runtime } = yield* waking.withPermits(1)(Effect.uninterruptible(Effect.gen(function*() {
+    const { id, runtime } = yield* waking(Effect.uninterruptible(Effect.gen(function*() {
+      // looking and making are one step, so of two who make it one finds it
+      if (own !== undefined && (yield* isThere(own))) return { id: own, runtime: undefined }
       if (live.size >= maxSessions) {
         return yield* Effect.fail(
           new LimitReached({
@@ -287,13 +326,13 @@ export const make = Effect.fnUntraced(function*(options: Options) {
           })
         )
       }
-      const id = yield* freshSessionId
+      const id = own ?? (yield* freshSessionId)
       yield* log.append(id, [{
         event: { type: "SessionOpened", agent, cwd: absolute, ...(title === undefined ? {} : { title }) }
       }])
       return { id, runtime: (yield* wake(yield* log.state(id), [])).runtime }
     }))).pipe(Effect.catchTag("SessionNotFound", Effect.die))
-    yield* runtime.start
+    if (runtime !== undefined) yield* runtime.start
     return yield* Effect.catchTag(get(id), "SessionNotFound", Effect.die)
   })
 
@@ -312,7 +351,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const close: Sessions["Type"]["close"] = (id) =>
     // what is begun here is finished also when the caller leaves: a half-closed session has no owner
     Effect.uninterruptible(Effect.flatten(
-      waking.withPermits(1)(Effect.gen(function*() {
+      waking(Effect.gen(function*() {
         const known = live.get(id)
         if (known?.closing !== undefined) return Effect.zipRight(Deferred.await(known.closing), close(id))
         const session = yield* log.state(id)
@@ -321,6 +360,19 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         return yield* release(id, entry, { _tag: "Cancelled" }, entry.runtime.seal)
       }))
     ))
+
+  const counts = Effect.gen(function*() {
+    const sessions = { starting: 0, idle: 0, running: 0, waiting: 0, restarting: 0, closed: 0, failed: 0 }
+    let questions = 0
+    for (const id of [...live.keys()]) {
+      // one that the store does not tell of is not counted: the figures are for a store in trouble, too
+      const state = yield* Effect.option(log.state(id))
+      if (Option.isNone(state)) continue
+      sessions[status(state.value)]++
+      questions += state.value.pending.length
+    }
+    return { sessions, questions }
+  })
 
   /** How a question ended that the bridge does not remember: in an earlier life of this process, or long ago. */
   const outcomeInLog = (id: SessionId, elicitation: ElicitationId) =>
@@ -366,9 +418,11 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     attend: bridge.attend,
     decisions: (id) => Effect.map(log.state(id), ({ decisions }) => decisions),
     revoke: (id, subject) => Effect.flatMap(runtimeOf(id), (runtime) => runtime.revoke(subject)),
+    counts,
     close,
     events: log.tail,
-    history: log.read
+    history: log.read,
+    reader: log.reader
   })
 })
 

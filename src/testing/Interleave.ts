@@ -37,6 +37,13 @@ import type * as Search from "./interleave/Search.js"
 /** Which schedules are tried. @since 0.1.0 */
 export type Strategy = Search.Strategy
 
+/** Returns the number, or throws what is wrong with it. */
+const within = (of: string, value: number, least: number, most = Infinity): number => {
+  if (value >= least && value <= most && (most === 1 || value === Infinity || Number.isInteger(value))) return value
+  const right = most === 1 ? `a number from ${least} to 1` : `a whole number from ${least}`
+  throw new Error(`Interleave: ${of} must be ${right}, and not ${value}`)
+}
+
 /**
  * At each step the running fiber is put off with probability `preempt`, 0.2 by default; who goes on instead is drawn, too.
  *
@@ -44,7 +51,7 @@ export type Strategy = Search.Strategy
  */
 export const random = (options: { readonly preempt?: number } = {}): Strategy => ({
   _tag: "Random",
-  preempt: options.preempt ?? 0.2
+  preempt: within("preempt", options.preempt ?? 0.2, 0, 1)
 })
 
 /**
@@ -53,7 +60,10 @@ export const random = (options: { readonly preempt?: number } = {}): Strategy =>
  *
  * @since 0.1.0
  */
-export const pct = (options: { readonly depth?: number } = {}): Strategy => ({ _tag: "Pct", depth: options.depth ?? 3 })
+export const pct = (options: { readonly depth?: number } = {}): Strategy => ({
+  _tag: "Pct",
+  depth: within("depth", options.depth ?? 3, 1)
+})
 
 /**
  * Every schedule with at most `preemptions` switches away from a fiber that could have gone on (no bound by default) and at most `faults`
@@ -65,8 +75,8 @@ export const exhaustive = (
   options: { readonly preemptions?: number; readonly faults?: number } = {}
 ): Strategy => ({
   _tag: "Exhaustive",
-  preemptions: options.preemptions ?? Infinity,
-  faults: options.faults ?? 3
+  preemptions: within("preemptions", options.preemptions ?? Infinity, 0),
+  faults: within("faults", options.faults ?? 3, 0)
 })
 
 /**
@@ -175,26 +185,34 @@ export class InterleaveFailure extends Schema.TaggedError<InterleaveFailure>()("
 export const explore = <E>(
   program: Effect.Effect<unknown, E, Scope.Scope>,
   options: Options = {}
-): Effect.Effect<Report> => {
-  const strategy = options.strategy ?? random()
-  const granularity = strategy._tag === "Replay" ? strategy.choices.granularity : options.granularity ?? "op"
-  return Effect.map(
-    Exploration.explore(program, {
+): Effect.Effect<Report> =>
+  Effect.suspend(() => {
+    const strategy = options.strategy ?? random()
+    const everyStep = options.interruptAt === "every-step"
+    const settings = {
       strategy,
-      granularity,
-      schedules: options.schedules ?? (strategy._tag === "Exhaustive" ? exhaustiveSchedules : 500),
-      seed: options.seed ?? 1,
-      everyStep: options.interruptAt === "every-step",
-      maxSteps: options.maxSteps ?? 100_000,
+      granularity: strategy._tag === "Replay" ? strategy.choices.granularity : options.granularity ?? "op",
+      schedules: within(
+        "schedules",
+        options.schedules ?? (strategy._tag === "Exhaustive" ? exhaustiveSchedules : 500),
+        1
+      ),
+      seed: within("seed", options.seed ?? 1, 0),
+      everyStep,
+      maxSteps: within("maxSteps", options.maxSteps ?? 100_000, 1),
       shrink: options.shrink ?? strategy._tag !== "Replay",
       maxMillis: Duration.toMillis(options.timeBox ?? Infinity)
-    }),
-    ({ exhaustive, found, ...explored }): Report =>
-      found === undefined
-        ? { _tag: "Passed", ...explored, exhaustive }
-        : { _tag: "Failed", ...explored, schedule: explored.schedules, ...found }
-  )
-}
+    }
+    return Effect.map(Exploration.explore(program, settings), ({ exhaustive, found, ...explored }): Report => {
+      if (found !== undefined) return { _tag: "Failed", ...explored, schedule: explored.schedules, ...found }
+      if (everyStep && strategy._tag !== "Replay" && explored.interrupted.of === 0) {
+        throw new Error(
+          "Interleave: interruptAt is set, and there is nobody to interrupt: fork the fiber with Interleave.victim"
+        )
+      }
+      return { _tag: "Passed", ...explored, exhaustive }
+    })
+  })
 
 /**
  * Explores, and fails with what a person needs to know when a schedule failed.
@@ -211,8 +229,8 @@ export const check = <E>(
   )
 
 /** What `check` fails with. @since 0.1.0 */
-export const toFailure = ({ choices, reason, schedule, seed, trace }: Failed): InterleaveFailure =>
-  new InterleaveFailure({
+export const toFailure = ({ choices, reason, schedule, seed, trace }: Failed): InterleaveFailure => {
+  const failure = new InterleaveFailure({
     schedule,
     seed,
     choices,
@@ -222,6 +240,10 @@ export const toFailure = ({ choices, reason, schedule, seed, trace }: Failed): I
       JSON.stringify(choices)
     })\n\n${trace}`
   })
+  // the frames of the program are in the reason, and where the explorer makes this error helps nobody
+  failure.stack = `${failure.name}: ${failure.message}`
+  return failure
+}
 
 // ---------------------------------------------------------------------------------------------- in the program
 

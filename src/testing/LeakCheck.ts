@@ -64,6 +64,11 @@ export interface Options {
    * out. While it listens for them, promises and timers are two to four times slower.
    */
   readonly handles?: boolean | undefined
+  /**
+   * Whether timers, threads, sockets and so on count also when they were `unref`ed. They keep nothing alive, but such a timer still fires
+   * and such a thread still runs. False when left out.
+   */
+  readonly unref?: boolean | undefined
 }
 
 const defaultGrace = Duration.millis(250)
@@ -97,13 +102,13 @@ const isKnown = (identity: object | string) =>
 const remember = (identity: object | string) =>
   typeof identity === "string" ? known.processes.add(identity) : known.things.add(identity)
 
-const find = (before: Snapshot): ReadonlyArray<Found> => {
+const find = (before: Snapshot, { unref = false }: Options): ReadonlyArray<Found> => {
   const alive = Fibers.living()
   const fibers = others(alive).filter((fiber) => !before.fibers.has(fiber))
   const waits = fibers.length === 0 ? undefined : Handles.waits()
   return [
     ...fibers.map((fiber) => Fibers.describe(fiber, alive, waits?.get(fiber))),
-    ...Handles.alive(before.handles),
+    ...Handles.alive(before.handles, unref),
     ...Processes.alive(before.processes)
   ].filter(({ identity }) => !isKnown(identity))
 }
@@ -113,10 +118,10 @@ const settle = Effect.fnUntraced(function*(before: Snapshot, options: Options) {
   const ignore = options.ignore ?? (() => false)
   const leaks = (found: ReadonlyArray<Found>) => found.map(({ leak }) => leak).filter((leak) => !ignore(leak))
   const until = RealTime.now() + Duration.toMillis(options.grace ?? defaultGrace)
-  let found = find(before)
+  let found = find(before, options)
   for (let wait = 1; leaks(found).length > 0 && RealTime.now() < until; wait = Math.min(wait * 2, 50)) {
     yield* RealTime.pause(Math.min(wait, until - RealTime.now()))
-    found = find(before)
+    found = find(before, options)
   }
   for (const { identity } of found) remember(identity)
   return leaks(found)

@@ -80,6 +80,8 @@ export interface Options {
   readonly onResume?:
     | ((agentSessionId: string) => Effect.Effect<Pick<AgentConnection, "how" | "replayed">, AgentError>)
     | undefined
+  /** The modes and options that each connection begins with; none by default. */
+  readonly begins?: AgentConnection["begins"]
   /** A cancel changes nothing: the turn goes on. False by default. */
   readonly ignoresCancel?: boolean | undefined
   /** How many signals may wait to be read; 16 by default. */
@@ -185,6 +187,7 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
 
       const connection: AgentConnection = {
         name,
+        begins: script.begins,
         ...remembered,
         agentSessionId: Option.getOrElse(
           remembered.how === "opened" ? Option.none() : options.resume,

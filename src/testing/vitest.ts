@@ -114,12 +114,12 @@ const ended = async (end: Effect.Effect<void, LeakCheck.LeaksFound>): Promise<vo
 const longestEnd = ({ grace }: LeakCheck.Options) => 10_000 + (grace === undefined ? 0 : Duration.toMillis(grace))
 
 const leakFreeBy = <R>(tester: Vitest.Tester<R>): LeakFree<R> => (name, self, options = {}) => {
-  const { grace, handles, ignore, ...test } = typeof options === "number" ? { timeout: options } : options
+  const { grace, handles, ignore, unref, ...test } = typeof options === "number" ? { timeout: options } : options
   tester(
     name,
     (context) =>
       Effect.zipRight(
-        checkTest(context, { grace, handles, ignore }),
+        checkTest(context, { grace, handles, ignore, unref }),
         LeakCheck.withParents(Effect.suspend(() => self(context)))
       ),
     test

@@ -64,10 +64,54 @@ describe("Config", () => {
         limits: { sessions: 5, bodyBytes: 2 },
         questions: {},
         restarts: {},
+        log: {},
+        telemetry: { otlp: {} },
+        metrics: {},
         allowedHosts: ["x.example", "y.example"]
       })
       expect((yield* settings({ file, env })).port).toBe(2)
       expect((yield* settings({ file })).port).toBe(1)
+    }))
+
+  it.effect("what is told of itself is set by flag, variables and file, each setting for itself", () =>
+    Effect.gen(function*() {
+      const file = [
+        "log: { format: pretty, level: debug }",
+        "telemetry: { otlp: { url: \"http://a:4318\", headers: { k: { fromEnv: K } } }, serviceName: s, sampling: 0.5 }",
+        "metrics: { public: false }"
+      ].join("\n")
+      const env = {
+        HOLDFAST_LOG_FORMAT: "logfmt",
+        HOLDFAST_LOG_LEVEL: "warning",
+        HOLDFAST_TELEMETRY_OTLP_URL: "https://b:4318",
+        HOLDFAST_TELEMETRY_SAMPLING: "0.25",
+        HOLDFAST_METRICS_PUBLIC: "true"
+      }
+      expect(yield* settings({ file, env, flags: { log: Option.some({ format: "json" }) } })).toMatchObject({
+        log: { format: "json", level: "warning" },
+        telemetry: {
+          otlp: { url: "https://b:4318", headers: { k: { fromEnv: "K" } } },
+          serviceName: "s",
+          sampling: 0.25
+        },
+        metrics: { public: true }
+      })
+    }))
+
+  it.effect("what cannot be told so is a fault with its name", () =>
+    Effect.gen(function*() {
+      const file = "{ log: { format: xml, levle: info }, telemetry: { otlp: { url: ftp://a }, sampling: 2 } }"
+      expect(yield* faults(settings({ file }))).toEqual([
+        "holdfast.yaml: log.levle: is unexpected, expected: \"format\" | \"level\"",
+        "holdfast.yaml: log.format: must be one of json, pretty, logfmt, not \"xml\"",
+        "holdfast.yaml: telemetry.otlp.url: must be an address like http://127.0.0.1:4318, not \"ftp://a\"",
+        "holdfast.yaml: telemetry.sampling: must be a number from 0 to 1, not 2"
+      ])
+      const env = { HOLDFAST_METRICS_PUBLIC: "yes", HOLDFAST_LOG_LEVEL: "loud" }
+      expect(yield* faults(settings({ env }))).toEqual([
+        "HOLDFAST_LOG_LEVEL: must be one of all, trace, debug, info, warning, error, fatal, none, not \"loud\"",
+        "HOLDFAST_METRICS_PUBLIC: must be true or false, not \"yes\""
+      ])
     }))
 
   it.effect("how questions and restarts are paced can be set by variables, too", () =>
@@ -99,7 +143,14 @@ describe("Config", () => {
 
   it.effect("an empty variable is none, and an empty file is no fault", () =>
     Effect.gen(function*() {
-      expect(yield* settings({ env: { HOLDFAST_PORT: "" } })).toEqual({ limits: {}, questions: {}, restarts: {} })
+      expect(yield* settings({ env: { HOLDFAST_PORT: "" } })).toEqual({
+        limits: {},
+        questions: {},
+        restarts: {},
+        log: {},
+        telemetry: { otlp: {} },
+        metrics: {}
+      })
     }))
 
   it.effect("JSON is read as well", () =>

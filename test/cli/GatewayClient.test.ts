@@ -1,6 +1,5 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { describe, expect, it } from "@effect/vitest"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -41,59 +40,12 @@ const client = (url: string, token?: string) =>
     Effect.provide(NodeHttpClient.layer)
   )
 
-const stored = (seq: number) =>
-  JSON.stringify({
-    seq,
-    sessionId: session,
-    at: "2026-11-21T02:00:00.000Z",
-    event: { type: "TextChunk", text: `${seq} ü` }
-  })
-
-const sse = (seq: number) => `id: ${seq}\nevent: TextChunk\ndata: ${stored(seq)}\n\n`
-
-const open = (response: Http.ServerResponse) => {
-  response.writeHead(200, { "content-type": "text/event-stream" })
-  response.write("retry: 1000\n\n")
-}
-
 const refuse = (status: number, tag: string, message: string): Handler => (_, response) => {
   response.writeHead(status, { "content-type": "application/json" })
   response.end(JSON.stringify({ _tag: tag, message, sessionId: session, oldest: 3 }))
 }
 
 describe("GatewayClient", () => {
-  it.scopedLive("EL2 events come without a gap and without a duplicate, whatever happens to connections", () =>
-    Effect.gen(function*() {
-      const { requests, url } = yield* serve(
-        // cut in the middle of an event, and that in the middle of a character
-        (_, response) => {
-          open(response)
-          const bytes = Buffer.from(sse(1) + sse(2) + sse(3))
-          response.write(bytes.subarray(0, bytes.lastIndexOf(0xbc)), () => response.destroy())
-        },
-        // ended in good order, after a heartbeat and an event that this version does not know
-        (_, response) => {
-          open(response)
-          response.end(`: heartbeat\n\n${sse(3)}id: 4\nevent: New\ndata: {"seq":4,"event":{"type":"New"}}\n\n`)
-        },
-        refuse(503, "Draining", "the gateway is shutting down"),
-        (_, response) => {
-          open(response)
-          response.write(sse(5))
-        }
-      )
-      const breaks: Array<string> = []
-      const gateway = yield* client(url)
-      const entries = yield* gateway.events(session, 0, (reason) => Effect.sync(() => void breaks.push(reason))).pipe(
-        Stream.take(4),
-        Stream.runCollect
-      )
-      expect(Chunk.toReadonlyArray(entries).map(({ stored }) => stored.seq)).toEqual([1, 2, 3, 5])
-      expect(Chunk.toReadonlyArray(entries).map(({ json }) => json)).toEqual([1, 2, 3, 5].map(stored))
-      expect(requests.map(({ headers }) => headers["last-event-id"])).toEqual(["0", "2", "3", "3"])
-      expect(breaks).toHaveLength(3)
-    }))
-
   it.scopedLive("EL6 what trying again does not mend is an error at once", () =>
     Effect.gen(function*() {
       const { requests, url } = yield* serve(refuse(410, "CursorExpired", "no events before 3 any more"))

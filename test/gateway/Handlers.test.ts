@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import * as Stream from "effect/Stream"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import type { Elicitation } from "../../src/domain/Elicitation.js"
 import * as Errors from "../../src/domain/Errors.js"
@@ -194,8 +193,7 @@ describe("routes", () => {
       const came = yield* Deferred.make<void>()
       const left = yield* Deferred.make<void>()
       const gateway = yield* start({
-        history: () => Stream.empty,
-        events: () => Stream.never,
+        reader: memoryLog().sessions.reader,
         attend: () =>
           Effect.acquireRelease(
             Effect.suspend(() => {
@@ -423,8 +421,8 @@ describe("events", () => {
     Effect.gen(function*() {
       const expired = new Errors.CursorExpired({ sessionId: id, oldest: 9, message })
       const gateway = yield* start({
-        history: ({ session }) =>
-          Stream.fail(session === id ? expired : new Errors.SessionNotFound({ sessionId: session, message }))
+        reader: ({ session }) =>
+          Effect.fail(session === id ? expired : new Errors.SessionNotFound({ sessionId: session, message }))
       })
       for (const follow of ["true", "false"]) {
         expect(yield* request(gateway, "GET", `${path}/events?follow=${follow}`)).toMatchObject({

@@ -18,7 +18,7 @@ import { SessionNotFound } from "../../src/domain/Errors.js"
 import { SessionId } from "../../src/domain/Ids.js"
 import type { Session } from "../../src/domain/Session.js"
 import * as Gateway from "../../src/gateway/Gateway.js"
-import type { LogEntry } from "../../src/log/EventLog.js"
+import type { LogEntry, Reader } from "../../src/log/EventLog.js"
 import { Sessions } from "../../src/session/Sessions.js"
 
 export const id = SessionId.make("ses_test")
@@ -51,9 +51,11 @@ export const sessions = (given: Partial<Sessions["Type"]>): Layer.Layer<Sessions
     decisions: missing,
     revoke: missing,
     answer: missing,
+    counts: Effect.dieMessage("not given"),
     close: missing,
     events: () => Stream.dieMessage("not given"),
     history: () => Stream.dieMessage("not given"),
+    reader: missing,
     ...given
   })
 }
@@ -63,39 +65,52 @@ export const entry = (seq: number, text = `event ${seq}`): LogEntry => {
   return { seq, type: event.type, json: JSON.stringify({ seq, sessionId: id, at: session.createdAt, event }) }
 }
 
-/** A log of one session in memory, paged as a store pages, whose tail waits for what is appended. */
+/** A log of one session in memory, paged as a store pages, whose readers and tails wait for what is appended. */
 export const memoryLog = (page = 256) => {
   const entries: Array<LogEntry> = []
-  let appended = Effect.unsafeMakeLatch()
+  const waiting = new Set<() => void>()
+  const appended = Effect.async<void>((resume) => void waiting.add(() => resume(Effect.void)))
   const read = (after: number) => Chunk.unsafeFromArray(entries.slice(after, after + page))
-  const paged = (after: number, atHead: Effect.Effect<void> | undefined): Stream.Stream<LogEntry> =>
-    Stream.unfoldChunkEffect(after, (after) =>
-      Effect.gen(function*() {
-        let found = read(after)
-        while (found.length === 0 && atHead !== undefined) {
-          yield* appended.await
-          found = read(after)
-        }
-        return Option.map(Chunk.last(found), (last) => [found, last.seq] as const)
-      }))
+  const unknown = (session: SessionId) => new SessionNotFound({ sessionId: session, message: "no" })
+
+  const open = (after: number, follow: boolean): Reader => {
+    const take = () => {
+      const found = read(after)
+      after += found.length
+      return Chunk.isEmpty(found) ? undefined : found
+    }
+    const next: Reader["next"] = Effect.suspend(() => {
+      const found = take()
+      if (found === undefined && follow) return Effect.zipRight(appended, next)
+      return Effect.succeed(Option.fromNullable(found))
+    })
+    return {
+      next,
+      take: () => follow ? take() : undefined,
+      waits: () => follow && after >= entries.length,
+      onMore: (callback) => void waiting.add(callback)
+    }
+  }
+  const paged = (after: number, follow: boolean): Stream.Stream<LogEntry> =>
+    Stream.unfoldChunkEffect(
+      open(after, follow),
+      (reader) => Effect.map(Effect.orDie(reader.next), Option.map((page) => [page, reader]))
+    )
+
   return {
     entries,
     append: (count: number, text?: string) => {
       for (let n = 0; n < count; n++) entries.push(entry(entries.length + 1, text))
-      const latch = appended
-      appended = Effect.unsafeMakeLatch()
-      latch.unsafeOpen()
+      const called = [...waiting]
+      waiting.clear()
+      for (const callback of called) callback()
     },
     sessions: {
       get: () => Effect.succeed(session),
-      events: ({ after, session }) =>
-        session === id
-          ? paged(after, Effect.void)
-          : Stream.fail(new SessionNotFound({ sessionId: session, message: "no" })),
-      history: ({ after, session }) =>
-        session === id
-          ? paged(after, undefined)
-          : Stream.fail(new SessionNotFound({ sessionId: session, message: "no" }))
+      events: ({ after, session }) => session === id ? paged(after, true) : Stream.fail(unknown(session)),
+      history: ({ after, session }) => session === id ? paged(after, false) : Stream.fail(unknown(session)),
+      reader: ({ after, session }, { follow }) =>
+        session === id ? Effect.sync(() => open(after, follow)) : Effect.fail(unknown(session))
     } satisfies Partial<Sessions["Type"]>
   }
 }
@@ -142,7 +157,7 @@ export interface Connection {
   /** What came so far. */
   readonly received: () => string
   readonly closed: () => boolean
-  readonly write: (text: string) => void
+  readonly write: (text: string | Uint8Array) => void
   /** Stops reading: the kernel's buffers fill. */
   readonly pause: () => void
 }
@@ -164,7 +179,7 @@ export const connect = (gateway: Gateway.Gateway["Type"]): Effect.Effect<Connect
     return {
       received: () => text,
       closed: () => closed,
-      write: (text) => socket.write(text),
+      write: (data) => socket.write(data),
       pause: () => socket.pause()
     }
   }))

@@ -133,15 +133,21 @@ describe("ElicitationBridge", () => {
       expect(yield* bridge.pending({ sessionId })).toStrictEqual([])
     }))
 
-  it.scoped("EB4 what watches for an end on the asker's side is gone when the question is", () =>
+  it.scoped("EB4 what watches for an end on the asker's side is gone when the question is, though the asker goes on", () =>
     Effect.gen(function*() {
-      const { asked, bridge } = yield* setup
+      const { ask, bridge } = yield* setup
       const gone = yield* Deferred.make<void>()
-      const { asker, elicitation } = yield* asked(permission, {
-        withdrawn: Effect.ensuring(Effect.never, Deferred.succeed(gone, void 0))
+      yield* ask(permission, {
+        withdrawn: Effect.ensuring(Effect.never, Deferred.succeed(gone, void 0)),
+        // once it watches
+        announce: ({ id }) =>
+          Effect.yieldNow().pipe(
+            Effect.repeatN(5),
+            Effect.zipRight(Effect.orDie(bridge.answer(sessionId, id, { action: "decline" }))),
+            Effect.fork,
+            Effect.asVoid
+          )
       })
-      yield* bridge.answer(sessionId, elicitation.id, { action: "decline" })
-      yield* Fiber.join(asker)
       expect(yield* Deferred.isDone(gone)).toBe(true)
     }))
 

@@ -1,5 +1,7 @@
 /** What the tests of questions share: some questions, and a bridge that keeps what it announced. */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
 import * as Queue from "effect/Queue"
 import type { Elicitation, ElicitationOutcome, ElicitationRequest } from "../../src/domain/Elicitation.js"
 import { type ElicitationId, RunId, SessionId } from "../../src/domain/Ids.js"
@@ -41,6 +43,23 @@ export const answered = (content: Record<string, unknown>): ElicitationOutcome =
   action: "accept",
   content
 })
+
+export type Bridge = ElicitationBridge.ElicitationBridge["Type"]
+export type Question = ElicitationBridge.Question<never>
+
+/** A question that keeps what was told of it: once announced, and once how it ended. */
+export const recorded = (request: ElicitationRequest, more: Partial<Question> = {}) => {
+  const announced = Deferred.unsafeMake<ElicitationId>(FiberId.none)
+  const told: Array<ElicitationOutcome> = []
+  const question: Question = {
+    sessionId,
+    request,
+    announce: ({ id }) => Effect.sync(() => Deferred.unsafeDone(announced, Effect.succeed(id))),
+    settled: (_, outcome) => Effect.sync(() => void told.push(outcome)),
+    ...more
+  }
+  return { question, told, id: Deferred.await(announced) }
+}
 
 /** A bridge that keeps what it announced. */
 export const setup = Effect.fnUntraced(function*(options: ElicitationBridge.Options = {}) {

@@ -1,52 +1,13 @@
 /**
- * Stand-ins for what in Effect 3.22 breaks when a fiber is put off or interrupted between two operations, which in production happens every
- * 2,048 operations only: without them nothing that uses it could be explored operation by operation.
+ * A stand-in for what in Effect 3.22 breaks when a fiber is put off between two operations, which in production does not happen there:
+ * without it nothing that uses a `Mailbox` could be explored operation by operation. `Mailbox.take` looks for messages in one operation
+ * and registers its taker in a later one: it sleeps over a message that comes in between.
  *
- * - `Semaphore.take` takes the permit in one operation and hands it over in the next: interrupted in between, it loses it.
- * - `Mailbox.take` looks for messages in one operation and registers its taker in the next: it sleeps over a message that comes in
- *   between.
- *
- * They are given Effect's own module, because they stand in for a part of it.
+ * It is given Effect's own module, because it stands in for a part of it.
  */
-import * as Deferred from "effect/Deferred"
 import type * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as FiberId from "effect/FiberId"
+import type * as Exit from "effect/Exit"
 import type * as Mailbox from "effect/Mailbox"
-
-/** Of one permit. What takes it, and what waits for it, is one step each. */
-export const makeSemaphore = (effect: typeof Effect) => (): Effect.Effect<Pick<Effect.Semaphore, "withPermits">> =>
-  effect.sync(() => {
-    const waiting: Array<Deferred.Deferred<void>> = []
-    let taken = false
-    const release = effect.sync(() => {
-      const next = waiting.shift()
-      if (next === undefined) taken = false
-      else Deferred.unsafeDone(next, Exit.void)
-    })
-    const leave = (turn: Deferred.Deferred<void>) =>
-      effect.suspend(() => {
-        const place = waiting.indexOf(turn)
-        if (place < 0) return release
-        waiting.splice(place, 1)
-        return effect.void
-      })
-    return {
-      withPermits: () => (self) =>
-        effect.uninterruptibleMask((restore) =>
-          effect.suspend(() => {
-            const owned = effect.ensuring(restore(self), release)
-            if (!taken) {
-              taken = true
-              return owned
-            }
-            const turn = Deferred.unsafeMake<void>(FiberId.none)
-            waiting.push(turn)
-            return effect.zipRight(effect.onInterrupt(restore(Deferred.await(turn)), () => leave(turn)), owned)
-          })
-        )
-    }
-  })
 
 /** What a mailbox has inside. */
 interface Inside {

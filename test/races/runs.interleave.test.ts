@@ -26,10 +26,6 @@ import { itFinds } from "./found.js"
 import * as naive from "./runs.js"
 
 // Steps.ts says why
-vi.mock("effect/Effect", async (original) => {
-  const [effect, Steps] = [await original<typeof Effect>(), await import("./Steps.js")]
-  return { ...effect, makeSemaphore: Steps.makeSemaphore(effect) }
-})
 vi.mock("effect/Mailbox", async (original) => {
   const [mailbox, Steps] = [await original<typeof Mailbox>(), await import("./Steps.js")]
   return { ...mailbox, make: Steps.makeMailbox(await vi.importActual("effect/Effect"), mailbox) }

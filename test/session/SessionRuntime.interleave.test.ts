@@ -23,10 +23,6 @@ import * as InMemory from "./InMemory.js"
 leakFreeFile()
 
 // ../races/Steps.ts says why
-vi.mock("effect/Effect", async (original) => {
-  const [effect, Steps] = [await original<typeof Effect>(), await import("../races/Steps.js")]
-  return { ...effect, makeSemaphore: Steps.makeSemaphore(effect) }
-})
 vi.mock("effect/Mailbox", async (original) => {
   const [mailbox, Steps] = [await original<typeof Mailbox>(), await import("../races/Steps.js")]
   return { ...mailbox, make: Steps.makeMailbox(await vi.importActual("effect/Effect"), mailbox) }

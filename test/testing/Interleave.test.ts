@@ -1,5 +1,6 @@
 import { describe, expect } from "@effect/vitest"
 import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -469,6 +470,17 @@ describe("the report", () => {
         yield* Effect.all(Arr.makeBy(1 + runs++ % 3, () => Effect.void), { concurrency: "unbounded" })
       })
       expect(yield* failed(program, { strategy: Interleave.exhaustive() })).toMatchObject({ fault: "Strays" })
+      // also when the answer that it went by is one of another question
+      const another = Effect.suspend(() => Interleave.choose("size", runs++ % 2 === 0 ? [1, 2] : [1, 2, 3]))
+      runs = 0
+      expect(yield* failed(another, { strategy: Interleave.exhaustive() })).toMatchObject({ fault: "Strays" })
+      // or of the same one, later
+      const later = Effect.zipRight(
+        Effect.suspend(() => runs++ % 2 === 0 ? Effect.void : Effect.asVoid(Effect.yieldNow())),
+        Interleave.choose("size", [1, 2])
+      )
+      runs = 0
+      expect(yield* failed(later, { strategy: Interleave.exhaustive() })).toMatchObject({ fault: "Strays" })
       let failures = 0
       const once = Effect.suspend(() => failures++ === 0 ? Effect.die("only once") : Effect.void)
       expect((yield* failed(once)).reason).toContain("not deterministic")
@@ -489,6 +501,44 @@ describe("the report", () => {
   it.effect("choices that are none are refused with what would be right", () =>
     Effect.sync(() => {
       expect(() => Interleave.replay("17:x")).toThrow("such as \"seed=1 14:1 0:2\", and not \"17:x\"")
+    }))
+
+  it.live("options that make no sense are refused with what would be right", () =>
+    Effect.gen(function*() {
+      expect(() => Interleave.random({ preempt: 20 })).toThrow("preempt must be a number from 0 to 1, and not 20")
+      expect(() => Interleave.pct({ depth: 0 })).toThrow("depth must be a whole number from 1, and not 0")
+      expect(() => Interleave.exhaustive({ preemptions: -1 })).toThrow("preemptions must be a whole number from 0")
+      expect(() => Interleave.exhaustive({ faults: 0.5 })).toThrow("faults must be a whole number from 0")
+      const refused = (options: Interleave.Options) =>
+        Effect.map(Effect.flip(Effect.sandbox(Interleave.explore(Effect.void, options))), Cause.pretty)
+      // none would pass any program
+      expect(yield* refused({ schedules: 0 })).toContain("schedules must be a whole number from 1, and not 0")
+      expect(yield* refused({ maxSteps: NaN })).toContain("maxSteps must be a whole number from 1, and not NaN")
+      expect(yield* refused({ seed: -1 })).toContain("seed must be a whole number from 0, and not -1")
+    }))
+
+  it.live("a program of another version of Effect is refused, and not said to hold in every order", () =>
+    Effect.gen(function*() {
+      const other: Effect.Effect<void> = Object.create(Effect.void, {
+        [Effect.EffectTypeId]: { value: { ...Effect.void[Effect.EffectTypeId], _V: "3.0.0" } }
+      })
+      const cause = yield* Effect.flip(Effect.sandbox(Interleave.explore(Effect.andThen(Effect.void, () => other))))
+      expect(Cause.pretty(cause)).toMatch(/made with effect 3\.0\.0, and holdfast\/testing uses \d.*npm ls effect/)
+    }))
+
+  it.live("what is no effect fails as it does in Effect", () =>
+    Effect.gen(function*() {
+      const nothing: Effect.Effect<void> = JSON.parse("null")
+      expect((yield* failed(Effect.flatMap(Effect.void, () => nothing))).reason).toContain("Not a valid effect: null")
+    }))
+
+  it.live("a program without a victim is not said to bear an interruption at every step", () =>
+    Effect.gen(function*() {
+      const cause = yield* Effect.flip(Effect.sandbox(Interleave.explore(increments.pipe(Effect.ignore), {
+        interruptAt: "every-step",
+        strategy: Interleave.exhaustive({ preemptions: 0 })
+      })))
+      expect(Cause.pretty(cause)).toContain("there is nobody to interrupt: fork the fiber with Interleave.victim")
     }))
 })
 

@@ -7,13 +7,14 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberMap from "effect/FiberMap"
 import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Esbuild from "esbuild"
 import { LeakCheck } from "holdfast/testing"
 import * as ChildProcess from "node:child_process"
 import * as Dgram from "node:dgram"
-import { once } from "node:events"
+import { EventEmitter, once } from "node:events"
 import * as Fs from "node:fs"
 import * as Http from "node:http"
 import * as Net from "node:net"
@@ -204,6 +205,15 @@ describe("LeakCheck finds a handle", () => {
       expect(leak.message).toMatch(here)
     }))
 
+  it.live("a timer that a listener without a name set, with the line", () =>
+    Effect.gen(function*() {
+      const emitter = new EventEmitter().on("go", function() {
+        remove(setInterval(() => {}, 4711), clearInterval)
+      })
+      const leak = yield* leakOf(Effect.sync(() => emitter.emit("go")))
+      expect(leak.message).toMatch(/made at +EventEmitter\.<anonymous> \(test\/testing\/LeakCheck\.test\.ts:\d+:\d+\)/)
+    }))
+
   it.live("a setImmediate that goes on for ever", () =>
     Effect.gen(function*() {
       let on = true
@@ -345,6 +355,22 @@ describe.skipIf(process.platform !== "linux")("LeakCheck finds a process", () =>
       }
     }))
 
+  it.live("that was forked, and not its channel", () =>
+    Effect.gen(function*() {
+      const leak = yield* leakOf(Effect.promise(async () => {
+        const module = Path.join(Fs.mkdtempSync(Path.join(Os.tmpdir(), "leak-")), "child.cjs")
+        Fs.writeFileSync(module, "process.on('message', () => {})")
+        const child = ChildProcess.fork(module, { execArgv: [] })
+        undo.push(async () => {
+          child.kill("SIGKILL")
+          await once(child, "exit")
+        })
+        await once(child, "spawn")
+      }))
+      expect(leak.what).toMatch(/child\.cjs$/)
+      expect(leak.message).toMatch(here)
+    }))
+
   const shell = (command: string, options: ChildProcess.SpawnOptions) =>
     Effect.async<number>((resume) => {
       const child = ChildProcess.spawn("sh", ["-c", `${command} & echo $!`], {
@@ -357,7 +383,12 @@ describe.skipIf(process.platform !== "linux")("LeakCheck finds a process", () =>
         undo.push(() => kill(Number(told)))
         resume(Effect.succeed(Number(told)))
       })
-    })
+      // until it is the command itself it has no environment that could be read
+    }).pipe(Effect.tap((pid) =>
+      Effect.sync(() => Fs.readFileSync(`/proc/${pid}/cmdline`, "utf8")).pipe(
+        Effect.repeat({ until: (line) => line.startsWith("sleep"), schedule: Schedule.spaced("5 millis") })
+      )
+    ))
 
   it.live("that outlives the child that started it, known by its group", () =>
     Effect.gen(function*() {
@@ -376,6 +407,22 @@ describe.skipIf(process.platform !== "linux")("LeakCheck finds a process", () =>
       let pid = 0
       const leak = yield* leakOf(Effect.map(shell("setsid sleep 1236 > /dev/null", {}), (found) => pid = found))
       expect(leak.what).toMatch(new RegExp(`^${pid}: .*sleep 1236$`))
+    }))
+
+  it.live("that was forked twice and made a session of its own, as a daemon does", () =>
+    Effect.gen(function*() {
+      let pid = 0
+      const daemon = "setsid sh -c 'sleep 1244 > /dev/null 3>&- & echo $! >&3' 3>&1 > /dev/null"
+      const leak = yield* leakOf(Effect.async<void>((resume) => {
+        const child = ChildProcess.spawn("sh", ["-c", `${daemon} | cat`], { stdio: ["ignore", "pipe", "ignore"] })
+        child.stdout.setEncoding("utf8").on("data", (told: string) => {
+          pid = Number(told)
+          undo.push(() => kill(pid))
+        })
+        child.on("close", () => resume(Effect.void))
+      }))
+      expect(leak.what).toBe(`${pid}: sleep 1244`)
+      expect(leak.message).toContain("the one that started it has ended")
     }))
 
   it.live("that was left by spawnSync, which no channel tells of", () =>
@@ -645,6 +692,26 @@ describe("LeakCheck", () => {
       expect(message).toContain("5 leaks")
       expect(message).toContain("and 4 more like it")
       expect(message.match(/made at/g)?.length).toBe(1)
+    }))
+
+  it.live("finds what was unref'd when it was told to, and not what has ended or belongs to others", () =>
+    Effect.gen(function*() {
+      const { leaks, message } = yield* leaksOf(
+        Effect.promise(async () => {
+          remove(setInterval(() => {}, 1000).unref(), clearInterval)
+          const worker = new Worker("setInterval(() => {}, 1000)", { eval: true })
+          undo.push(() => worker.terminate())
+          await once(worker, "online")
+          worker.unref()
+          clearInterval(setInterval(() => {}, 1000).unref())
+          const server = Net.createServer((socket) => socket.end()).listen(0, "127.0.0.1").unref()
+          await once(server, "listening")
+          await closed(server)
+        }),
+        { unref: true }
+      )
+      expect(leaks.map(({ kind }) => kind).toSorted(), message).toEqual(["timer", "worker"])
+      yield* LeakCheck.check(Effect.scoped(Effect.forkScoped(Effect.never)), { unref: true })
     }))
 
   it.live("finds no handles when it was told not to listen, but fibers", () =>

@@ -123,6 +123,7 @@ export const connect = (
     let early: Array<unknown> = []
     let replay: Array<AgentEvent> | undefined
     const replayed: Array<AgentEvent> = []
+    let begins: ReadonlyArray<AgentEvent> = []
     /** Of tool calls that run, for the questions about them. */
     const titles = new Map<string, string>()
 
@@ -213,10 +214,10 @@ export const connect = (
           replay = undefined
           session = sessionId
           ready = true
+          begins = AcpUpdates.ofSession(beginning ?? {})
           const waited = early
           early = []
           waited.forEach(onUpdate)
-          AcpUpdates.ofSession(beginning ?? {}).forEach(say)
         }
       })
       return { peer, opened }
@@ -300,6 +301,7 @@ export const connect = (
       name: peer.name,
       version: peer.version,
       replayed: opened.how === "loaded" ? replayed : [],
+      begins,
       signals: queue.signals,
       prompt,
       cancel: Effect.suspend(() => {

@@ -17,6 +17,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as NodeChildProcess from "node:child_process"
@@ -110,6 +111,8 @@ const spawnError = (options: Options, cause: unknown): SpawnError => {
   })
 }
 
+const alive = Metric.gauge("holdfast_agent_processes", { description: "Agent processes that are alive" })
+
 type Handle = NodeChildProcess.ChildProcessWithoutNullStreams
 
 const start = (options: Options, left: Deferred.Deferred<Exit>, stderrEnded: Deferred.Deferred<void>) =>
@@ -125,7 +128,11 @@ const start = (options: Options, left: Deferred.Deferred<Exit>, stderrEnded: Def
       child.on("error", (cause) => resume(Effect.fail(spawnError(options, cause))))
       if (child.pid === undefined) return
       for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", () => {})
-      child.on("exit", (code, signal) => Deferred.unsafeDone(left, Effect.succeed({ code, signal })))
+      alive.unsafeModify(1, [])
+      child.on("exit", (code, signal) => {
+        alive.unsafeModify(-1, [])
+        Deferred.unsafeDone(left, Effect.succeed({ code, signal }))
+      })
       child.stderr.on("close", () => Deferred.unsafeDone(stderrEnded, Effect.void))
       resume(Effect.succeed([child, child.pid]))
     } catch (cause) {

@@ -6,7 +6,6 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Path from "@effect/platform/Path"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -41,20 +40,8 @@ const abilities = ({ capabilities }: AcpAgent.AcpConnection): ReadonlyArray<stri
   return Object.entries(found).flatMap(([name, offered]) => offered == null || offered === false ? [] : [name])
 }
 
-/** An agent tells its modes with the session, if it has any. */
-const modes = ({ signals }: AcpAgent.AcpConnection) =>
-  signals.takeAll.pipe(
-    Effect.timeoutOption("100 millis"),
-    Effect.map(Option.match({
-      onNone: () => [],
-      onSome: ([first]) =>
-        Chunk.toReadonlyArray(first).flatMap((signal) =>
-          signal._tag === "Said" && signal.event.type === "ModeChanged"
-            ? signal.event.available?.map((mode) => mode.id) ?? []
-            : []
-        )
-    }))
-  )
+const modes = ({ begins = [] }: AcpAgent.AcpConnection) =>
+  begins.flatMap((event) => event.type === "ModeChanged" ? event.available?.map((mode) => mode.id) ?? [] : [])
 
 interface Probe {
   readonly ok: boolean
@@ -77,7 +64,7 @@ const probe = ({ name, options }: AgentSet.Offer): Effect.Effect<Probe, never, P
       ...(connection.name === undefined ? {} : { name: connection.name }),
       ...(connection.version === undefined ? {} : { version: connection.version }),
       abilities: abilities(connection),
-      modes: yield* modes(connection)
+      modes: modes(connection)
     }
   }).pipe(
     Effect.scoped,

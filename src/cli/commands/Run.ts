@@ -25,9 +25,11 @@ import type { Conversation } from "../Conversation.js"
 import * as Flags from "../Flags.js"
 import * as Follow from "../Follow.js"
 import * as Host from "../Host.js"
+import * as Logging from "../Logging.js"
 import * as Outcome from "../Outcome.js"
 import { Screen } from "../Screen.js"
 import * as Signals from "../Signals.js"
+import * as Telemetry from "../Telemetry.js"
 
 /** How long an agent may take to end a run that was cancelled, before it is ended itself. */
 const cancelGrace = "5 seconds"
@@ -118,10 +120,7 @@ const prompt = Args.text({ name: "prompt" }).pipe(
 /** @since 0.1.0 */
 export const command = Command.make("run", {
   config: Flags.config,
-  agent: Options.text("agent").pipe(
-    Options.withDescription("The agent's name; otherwise the first configured one, or the demo"),
-    Options.optional
-  ),
+  agent: Flags.agent,
   cwd: Options.text("cwd").pipe(
     Options.withDescription("The folder that the agent works in; otherwise this one"),
     Options.withPseudoName("folder"),
@@ -130,18 +129,24 @@ export const command = Command.make("run", {
   data: Flags.data,
   yes: Flags.yes,
   json: Flags.json,
+  logFormat: Flags.logFormat,
   prompt
-}, ({ agent, config, cwd, data, json, prompt, yes }) =>
+}, ({ agent, config, cwd, data, json, logFormat, prompt, yes }) =>
   Effect.gen(function*() {
     // the folder of the configuration is the gateway's, which may be running
-    const loaded = yield* Config.load(config, { agent })
+    const loaded = yield* Config.load(config, { agent, log: Option.map(logFormat, (format) => ({ format })) })
     yield* converse({
       agent: AgentSet.defaultAgent(loaded),
       cwd: Option.getOrUndefined(cwd),
       prompt: yield* readPrompt(prompt),
       yes,
       json
-    }).pipe(Effect.scoped, Effect.provide(Host.layer(loaded, { data, cancelGrace })))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Host.layer(loaded, { data, cancelGrace })),
+      Effect.provide(Telemetry.layer(loaded)),
+      Effect.provide(Logging.configured(loaded.settings.log))
+    )
   }).pipe(Effect.provide(Signals.layer(grace)))).pipe(
     Command.withDescription("Run one prompt in this terminal: streams, shows tool calls, asks; needs no gateway")
   )

@@ -6,6 +6,7 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Path from "@effect/platform/Path"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -14,9 +15,11 @@ import { unusable } from "../CliError.js"
 import * as Config from "../Config.js"
 import * as Flags from "../Flags.js"
 import * as Host from "../Host.js"
+import * as Logging from "../Logging.js"
 import { Program } from "../Program.js"
 import { Screen } from "../Screen.js"
 import * as Signals from "../Signals.js"
+import * as Telemetry from "../Telemetry.js"
 
 const host = Options.text("host").pipe(
   Options.withDescription("The address to listen on, 127.0.0.1 otherwise; one that others reach needs a token"),
@@ -28,16 +31,24 @@ const port = Options.integer("port").pipe(
   Options.optional
 )
 
+const seconds = (count: number | undefined) => count === undefined ? undefined : Duration.seconds(count)
+
 /** @since 0.1.0 */
 export const command = Command.make(
   "serve",
-  { config: Flags.config, host, port, data: Flags.data, token: Flags.token },
-  ({ config, data, host, port, token }) =>
+  { config: Flags.config, host, port, data: Flags.data, token: Flags.token, logFormat: Flags.logFormat },
+  ({ config, data, host, logFormat, port, token }) =>
     Effect.gen(function*() {
       const path = yield* Path.Path
       const { version } = yield* Program
       const screen = yield* Screen
-      const loaded = yield* Config.load(config, { host, port, data, token })
+      const loaded = yield* Config.load(config, {
+        host,
+        port,
+        data,
+        token,
+        log: Option.map(logFormat, (format) => ({ format }))
+      })
       const { settings } = loaded
       const gateway = Gateway.layer({
         version,
@@ -47,7 +58,11 @@ export const command = Command.make(
         allowedHosts: settings.allowedHosts,
         allowedOrigins: settings.allowedOrigins,
         maxBodyBytes: settings.limits?.bodyBytes,
-        maxEventStreams: settings.limits?.eventStreams
+        maxEventStreams: settings.limits?.eventStreams,
+        publicMetrics: settings.metrics?.public,
+        maxConnections: settings.limits?.connections,
+        headersTimeout: seconds(settings.limits?.headersTimeout),
+        requestTimeout: seconds(settings.limits?.requestTimeout)
       }).pipe(
         Layer.catchAll((error) => Layer.fail(unusable(error.message))),
         Layer.provide(Host.layer(loaded, { data: Option.some(path.resolve(settings.data ?? ".holdfast")) }))
@@ -58,6 +73,11 @@ export const command = Command.make(
         yield* screen.write(`holdfast listening on ${url}\n`)
         yield* Effect.never
       })
-      yield* serving.pipe(Effect.provide(gateway), Effect.provide(Signals.layer(`${settings.grace ?? 10} seconds`)))
+      yield* serving.pipe(
+        Effect.provide(gateway),
+        Effect.provide(Telemetry.layer(loaded)),
+        Effect.provide(Logging.configured(settings.log)),
+        Effect.provide(Signals.layer(`${settings.grace ?? 10} seconds`))
+      )
     })
 ).pipe(Command.withDescription("Run the gateway: sessions over HTTP, kept in a database"))

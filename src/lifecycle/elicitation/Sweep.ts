@@ -48,6 +48,8 @@ export const make = Effect.fnUntraced(function*(sweep: (now: number) => number |
       sleeper = self
       return Effect.map(Effect.forkIn(Effect.interruptible(sleep(self)), scope), (fiber) => {
         self.fiber = fiber
+        // somebody may have taken its place before it had a fiber to interrupt
+        if (sleeper !== self) fiber.unsafeInterruptAsFork(FiberId.none)
       })
     })
 
@@ -57,7 +59,7 @@ export const make = Effect.fnUntraced(function*(sweep: (now: number) => number |
       Effect.flatMap((now) => Effect.sleep(Math.min(Math.max(self.until - now, 0), longest))),
       Effect.zipRight(Clock.currentTimeMillis),
       Effect.flatMap((now) => {
-        // who has taken its place before it was asleep does its work, too
+        // who has taken its place since it woke does its work, too
         if (sleeper !== self) return Effect.void
         // one step: whoever makes something due after the sweep finds that nobody sleeps
         sleeper = undefined

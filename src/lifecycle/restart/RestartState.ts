@@ -179,7 +179,15 @@ const withPending = <S extends Extract<State, { readonly pending?: Covered }>>(
   actions: state.pending === undefined ? coveredBy.first : coveredBy.pending
 })
 
-const asked = (memory: Memory | undefined, cause: Cause, now: number): Step => {
+/** What is remembered now, whether or not somebody has looked since it was due; what is pending then is so still. */
+const current = (rules: Rules, memory: Memory | undefined, now: number): Memory | undefined => {
+  if (memory === undefined) return undefined
+  const { actions, memory: after } = passed(rules, memory, now)
+  return actions.length > 0 ? memory : after
+}
+
+const asked = (rules: Rules, before: Memory | undefined, cause: Cause, now: number): Step => {
+  const memory = current(rules, before, now)
   if (memory === undefined) return start(clean, add(undefined, cause), now, coveredBy.first)
   const { state } = memory
   switch (state._tag) {
@@ -187,11 +195,10 @@ const asked = (memory: Memory | undefined, cause: Cause, now: number): Step => {
       // RC9: the agent that boots is not killed by its own health probe
       return cause === "failed" ? { memory, actions: coveredBy.running } : withPending(memory, state, cause)
     case "Settling":
-      return cause === "failed" && now < state.until
+      return cause === "failed"
         ? { memory, actions: coveredBy.settled }
         : start(memory, add(undefined, cause), now, coveredBy.first)
     case "BackingOff":
-      // what is pending and this one share a cycle, also when the delay has just passed
       return now < state.until && cause !== "requested"
         ? withPending(memory, state, cause)
         : start(
@@ -215,7 +222,8 @@ const asked = (memory: Memory | undefined, cause: Cause, now: number): Step => {
     }
     case "Idle":
       return start(
-        memory.deadline !== undefined && memory.deadline <= now ? clean : memory,
+        // a person closes the circuit, also one that has cooled and waits for its trial
+        memory.trial && cause === "requested" ? clean : memory,
         add(undefined, cause),
         now,
         coveredBy.first
@@ -301,7 +309,7 @@ const left = (memory: Memory, leaving: "cancelled" | "forgotten"): Step => {
  * @since 0.1.0
  */
 export const transition = (rules: Rules, memory: Memory | undefined, event: Event, now: number): Step => {
-  if (event._tag === "Asked") return asked(memory, event.cause, now)
+  if (event._tag === "Asked") return asked(rules, memory, event.cause, now)
   if (memory === undefined) return { memory, actions: nothing }
   switch (event._tag) {
     case "Ended":
@@ -320,8 +328,5 @@ export const transition = (rules: Rules, memory: Memory | undefined, event: Even
  *
  * @since 0.1.0
  */
-export const view = (rules: Rules, memory: Memory | undefined, now: number): State => {
-  if (memory === undefined) return idle
-  const { actions, memory: after } = passed(rules, memory, now)
-  return actions.length > 0 ? memory.state : after?.state ?? idle
-}
+export const view = (rules: Rules, memory: Memory | undefined, now: number): State =>
+  current(rules, memory, now)?.state ?? idle

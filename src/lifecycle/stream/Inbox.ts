@@ -25,7 +25,7 @@ import type * as Scope from "effect/Scope"
 import * as Heartbeat from "./Heartbeat.js"
 
 /**
- * What is ready to be read, at least one thing to wait for; an empty chunk is a sign of life and nothing else. Fails with `None` at the end.
+ * What is ready to be read; waits until something is. An empty chunk is a sign of life and nothing else. Fails with `None` at the end.
  *
  * @since 0.1.0
  */

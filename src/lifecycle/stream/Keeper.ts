@@ -18,16 +18,17 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
-import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { AnySpan } from "effect/Tracer"
 import * as Backoff from "./Backoff.js"
 import * as Ends from "./Ends.js"
 import * as Heartbeat from "./Heartbeat.js"
 import { StreamEnded, type StreamHandle, type StreamSpec } from "./Spec.js"
 import * as State from "./State.js"
+import * as StreamMetrics from "./StreamMetrics.js"
 import * as Watch from "./Watch.js"
 
 /** A stream as the registry knows it. @since 0.1.0 */
@@ -54,17 +55,6 @@ export interface Environment {
   readonly released: (key: string, stream: Kept) => void
 }
 
-const dials = Metric.counter("holdfast_stream_dials", { description: "dials of streams", incremental: true })
-const failures = Metric.counter("holdfast_stream_failures", {
-  description: "ends of dials and connections that nobody asked for and that were not clean",
-  incremental: true
-})
-const live = Metric.gauge("holdfast_streams_live", { description: "streams that are connected" })
-const drained = Metric.counter("holdfast_streams_drained", {
-  description: "streams that were asked to end, with nothing left of them",
-  incremental: true
-})
-
 /**
  * A class for the sake of memory: there are thousands, most of them idle.
  *
@@ -83,7 +73,9 @@ export class Keeper<A, E> implements Kept, StreamHandle<A, E> {
     private readonly spec: StreamSpec<A, E>,
     private readonly environment: Environment,
     /** What had the key and is not quite gone: nothing is dialed before it is (SM10). */
-    private predecessor: Kept | undefined
+    private predecessor: Kept | undefined,
+    /** The span in which the stream was asked for: that of its first dial is inside it. */
+    private asker: AnySpan | undefined
   ) {
     this.redial = spec.redial ?? Backoff.standard
     this.fiber = environment.fork(this.attempt)
@@ -207,9 +199,13 @@ export class Keeper<A, E> implements Kept, StreamHandle<A, E> {
     const giveUp = (verdict: State.Verdict<E>) => {
       if (this.apply({ _tag: "GivenUp", verdict, now: this.now })) fiber.unsafeInterruptAsFork(FiberId.none)
     }
-    dials.unsafeUpdate(1, [])
+    StreamMetrics.dials.unsafeUpdate(1, [])
+    const parent = this.asker
+    // no longer, as it holds a request
+    this.asker = undefined
     const dial = Effect.withSpan(Watch.dial(spec, scope, giveUp), "holdfast.stream.dial", {
       attributes: { key, attempt },
+      parent,
       captureStackTrace: false
     })
     return Effect.flatMap(dial, (connection) => {
@@ -242,7 +238,7 @@ export class Keeper<A, E> implements Kept, StreamHandle<A, E> {
 
   private tell(end: State.End<E>, next: Effect.Effect<void>): Effect.Effect<void> {
     const { key, spec: { onEnd } } = this
-    if (!end.requested && end.reason !== "Clean") failures.unsafeUpdate(1, [])
+    if (!end.requested && end.reason !== "Clean") StreamMetrics.failures.unsafeUpdate(1, [])
     const told = onEnd === undefined ? next : Effect.zipRight(
       Effect.catchAllCause(
         Effect.suspend(() => onEnd(end)),
@@ -267,7 +263,7 @@ export class Keeper<A, E> implements Kept, StreamHandle<A, E> {
     this.apply({ _tag: "Settled", end, chance, atLeast })
     if (this.state._tag === "BackingOff") this.fiber = this.environment.fork(this.attempt)
     if (this.state._tag === "Ended") {
-      if (this.state.status.end.requested) drained.unsafeUpdate(1, [])
+      if (this.state.status.end.requested) StreamMetrics.drained.unsafeUpdate(1, [])
       this.environment.released(this.key, this)
     }
   }
@@ -283,8 +279,8 @@ export class Keeper<A, E> implements Kept, StreamHandle<A, E> {
     const before = this.state
     const after = State.transition(this.redial, before, event)
     if (after === before) return false
-    if (after._tag === "Connected") live.unsafeModify(1, [])
-    if (before._tag === "Connected") live.unsafeModify(-1, [])
+    if (after._tag === "Connected") StreamMetrics.live.unsafeModify(1, [])
+    if (before._tag === "Connected") StreamMetrics.live.unsafeModify(-1, [])
     this.state = after
     const { changed } = this
     this.changed = undefined

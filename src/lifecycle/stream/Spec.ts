@@ -42,7 +42,10 @@ export interface StreamSpec<A, E> {
    * `Backoff.standard` when left out.
    */
   readonly redial?: "never" | Backoff.Policy | undefined
-  /** The shortest delay before the next dial, when the peer asks for one: the `retry` of server-sent events. Asked after each end. */
+  /**
+   * The shortest delay before the next dial, when the peer asks for one: the `retry` of server-sent events. Asked after each end; must not
+   * wait.
+   */
   readonly redialAfter?: Effect.Effect<Duration.Duration> | undefined
   /** A dial that takes longer is given up (`TimedOut`). A dial may take for ever when it is left out. */
   readonly connectTimeout?: Duration.DurationInput | undefined

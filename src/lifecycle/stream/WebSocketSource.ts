@@ -11,8 +11,8 @@
  * }
  * ```
  *
- * It is built on `ws` and not on the platform's `Socket`, which cannot stop reading, buffers writes without a bound, takes a cut for a clean
- * end and lets a write wait for ever when the socket is gone.
+ * It is built on `ws` and not on the platform's `Socket`, which cannot stop reading, buffers writes without a bound, takes a cut for a
+ * clean end and lets a write wait for ever when the socket is gone.
  *
  * @since 0.1.0
  */
@@ -73,8 +73,8 @@ export interface Options {
 /** @since 0.1.0 */
 export interface WebSocketConnection {
   /**
-   * The frames that have come; waits for one. Ends after the last frame when the peer has closed it in order (1000, 1001, or without a code).
-   * A ping of the peer gives an empty chunk.
+   * The frames that have come; waits for one. Ends after the last frame when the peer has closed it in order (1000, 1001, or without a
+   * code). A ping of the peer gives an empty chunk.
    */
   readonly pull: Pull<Frame, WebSocketError>
   /** Returns when the frame is on its way; waits while the peer does not read. Fails when the socket is closed, also while it waits. */
@@ -131,8 +131,8 @@ const refusal = (response: IncomingMessage, done: (body: string) => void) => {
 }
 
 /**
- * Dials. Closing the scope says goodbye (1000), waits `closeTimeout` for the peer's and then cuts the connection; when it returns the socket
- * is gone. A dial that is interrupted leaves none.
+ * Dials. Closing the scope says goodbye (1000), waits `closeTimeout` for the peer's and then cuts the connection; when it returns the
+ * socket is gone. A dial that is interrupted leaves none.
  *
  * @since 0.1.0
  */

@@ -61,14 +61,14 @@ export const explain = (
       })
       : failed.choices
 
-    const sources = SourceLines.open()
-    const recording = Recording.make(sources, steps)
+    const recording = Recording.make(steps)
     const { granularity, interruptAt, seed } = choices
     const oracle = Oracle.listed(choices.list)
     const last = Run.run(program, { oracle, seed, granularity, interruptAt, maxSteps, recorder: recording })
     const fault = last.fault ?? failed.fault
-    const reason = Run.describe(fault, recording.wait)
-    const trace = recording.print()
+    const sources = SourceLines.open()
+    const reason = Run.describe(fault, (thread) => recording.wait(sources, thread))
+    const trace = recording.print(sources)
     sources.close()
 
     const told = (tag: Explanation["fault"], because: string): Explanation => ({

@@ -46,6 +46,8 @@ export interface Answers {
   readonly alternatives: Array<number>
   /** `plainIsFree`, `othersAreFaults`, or a bit for each answer that preempts. */
   readonly costs: Array<number>
+  /** Of what had happened when it was asked. */
+  readonly hashes: Array<number>
 }
 
 /** Every answer but 0 preempts: somebody could have gone on, and does not. */
@@ -72,6 +74,8 @@ const postponements = 4
 // again: no progress. Without a number it yields at once
 const withoutPriority: number = Reflect.get({}, "priority")
 
+const version = Effect.void[Effect.EffectTypeId]._V
+
 const victims = new WeakSet<object>()
 
 /** Marks the effect whose fiber is to be interrupted; only this very object counts. @since 0.1.0 */
@@ -82,17 +86,19 @@ export class Explorer extends Supervisor.AbstractSupervisor<void> implements Sch
   override readonly value = Effect.void
   /** The fibers that have not ended, in the order of their start. */
   readonly alive = new Set<Thread.Thread>()
-  readonly answers: Answers = { chosen: [], alternatives: [], costs: [] }
+  readonly answers: Answers = { chosen: [], alternatives: [], costs: [], hashes: [] }
   /** Operations so far. */
   steps = 0
   /** Steps of the victim so far: its operations, and its waits. */
   victimSteps = 0
   /** The victim was interrupted. */
   interrupted = false
-  /** Of who ran when: schedules with one trace have the same. */
+  /** Of who ran when: the same schedule has the same. */
   hash = 0
   /** It ran out of steps. */
   exhausted = false
+  /** An operation of another version of Effect, whose fibers are not under control. */
+  foreign: Effect.Effect<unknown, unknown, unknown> | undefined
 
   private readonly threads = new Map<object, Thread.Thread>()
   private readonly ready: Array<Thread.Thread> = []
@@ -176,6 +182,9 @@ export class Explorer extends Supervisor.AbstractSupervisor<void> implements Sch
     this.answers.chosen.push(chosen)
     this.answers.alternatives.push(alternatives)
     this.answers.costs.push(cost)
+    this.answers.hashes.push(this.hash ^ this.steps)
+    // who is put off before its last step, and who is not, may run at the same times
+    this.mix(chosen)
     return chosen
   }
 
@@ -188,7 +197,6 @@ export class Explorer extends Supervisor.AbstractSupervisor<void> implements Sch
       alternatives.length,
       faulty ? othersAreFaults : 0
     )
-    this.mix(chosen)
     recorder?.asked(this.running, label, alternatives[chosen] ?? "")
     return chosen
   }
@@ -209,6 +217,7 @@ export class Explorer extends Supervisor.AbstractSupervisor<void> implements Sch
   override onEffect<A, E>(fiber: Fiber.RuntimeFiber<A, E>, effect: Effect.Effect<unknown, unknown, unknown>): void {
     const thread = fiber === this.running.fiber ? this.running : this.of(fiber)
     const operation = Operation.name(effect)
+    if (operation !== undefined && effect[Effect.EffectTypeId]._V !== version) this.foreign = effect
     thread.waits = false
     if (++this.steps > this.options.maxSteps) {
       this.exhausted = true

@@ -9,6 +9,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Predicate from "effect/Predicate"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as RuntimeFlagsPatch from "effect/RuntimeFlagsPatch"
 
@@ -21,9 +22,8 @@ import * as RuntimeFlagsPatch from "effect/RuntimeFlagsPatch"
  */
 export type Weight = "acts" | "continues" | "prepares"
 
-/** @since 0.1.0 */
-export const name = (effect: Effect.Effect<unknown, unknown, unknown>): unknown =>
-  "_op" in effect ? effect._op : undefined
+/** `undefined` for what is no effect, which a program without types may well return. @since 0.1.0 */
+export const name = (effect: unknown): unknown => Predicate.hasProperty(effect, "_op") ? effect._op : undefined
 
 /** @since 0.1.0 */
 export const weigh = (

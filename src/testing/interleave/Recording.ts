@@ -7,6 +7,8 @@ import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as Logger from "effect/Logger"
 import type { Explorer, Recorder } from "./Explorer.js"
+import * as Generators from "./Generators.js"
+import * as Operation from "./Operation.js"
 import type { Place, SourceLines } from "./SourceLines.js"
 import * as Thread from "./Thread.js"
 import type { VirtualClock } from "./VirtualClock.js"
@@ -15,27 +17,30 @@ import type { VirtualClock } from "./VirtualClock.js"
 export interface Recording extends Recorder {
   /** What the program logs. */
   readonly logger: Logger.Logger<unknown, void>
-  /** It is told of the schedule when that begins. */
+  /** It is told of the schedule when that begins and when it has ended. */
   readonly begin: (explorer: Explorer, clock: VirtualClock) => void
-  readonly print: () => string
+  readonly end: () => void
+  /** The schedule, with the lines that it went through: to find them takes long, so it is done only here. */
+  readonly print: (sources: SourceLines) => string
   /** Where a fiber is and what it waits for, in words. */
-  readonly wait: (thread: Thread.Thread) => string
+  readonly wait: (sources: SourceLines, thread: Thread.Thread) => string
 }
+
+/** Code that a fiber is in, the innermost first: operations, which hold functions, and what generators have come to. */
+type Frames = ReadonlyArray<object>
 
 /** One stretch of one thread. */
 interface Stretch {
   readonly thread: Thread.Thread
   readonly at: number
   readonly instead: Thread.Thread | undefined
-  readonly lines: Array<string>
+  readonly entries: Array<string | Frames>
   /** Operations, those in lines of packages included. */
   steps: number
-  /** Of the program, the last one. */
-  line: string | undefined
 }
 
-/** A line takes its time to be found, and a livelock has 100,000 steps: so many are looked for, then only those of the last steps. */
-const patience = { lines: 2000, last: 100 }
+/** A livelock has 100,000 steps: of how many the first and the last lines are kept. */
+const patience = { first: 1000, last: 100 }
 
 /** How deep a fiber's stack is searched for a line of the program. */
 const depth = 50
@@ -43,52 +48,48 @@ const depth = 50
 /** How many lines a trace has at most. */
 const height = { head: 150, tail: 50 }
 
-/** @since 0.1.0 */
-export const make = (sources: SourceLines, expectedSteps: number): Recording => {
+/** `expectedSteps`: how many the schedule had when it ran before. @since 0.1.0 */
+export const make = (expectedSteps: number): Recording => {
   const stretches: Array<Stretch> = []
   let explorer: Explorer | undefined
   let clock: VirtualClock | undefined
-  let most = patience.lines
-  let atTheEnd = false
-  const forkedAt = new Map<Thread.Thread, string>()
+  let recorded = 0
+  let stop = () => {}
+  const forkedAt = new Map<Thread.Thread, Frames>()
 
   const stretch = (thread: Thread.Thread, instead?: Thread.Thread): Stretch => {
     const last = stretches.at(-1)
     const at = clock?.unsafeCurrentTimeMillis() ?? 0
     if (last !== undefined && last.thread === thread && last.at === at) return last
-    const next: Stretch = { thread, at, instead, lines: [], steps: 0, line: undefined }
+    const next: Stretch = { thread, at, instead, entries: [], steps: 0 }
     stretches.push(next)
     return next
   }
 
-  const say = (thread: Thread.Thread, line: string) => stretch(thread).lines.push(line)
-
-  const locate = (thread: Thread.Thread, operation?: object): string | undefined =>
-    sources.asked() > most ? undefined : show(find(sources, thread, operation))
+  const say = (thread: Thread.Thread, line: string) => stretch(thread).entries.push(line)
 
   return {
     begin: (its, itsClock) => {
       explorer = its
       clock = itsClock
+      stop = Generators.listen()
     },
+    end: () => stop(),
     forked: (thread) => {
       if (thread.parent === undefined) return
-      const line = locate(thread.parent)
-      if (line !== undefined) forkedAt.set(thread, line)
+      forkedAt.set(thread, frames(thread.parent))
       say(thread.parent, `forks ${Thread.name(thread)}`)
     },
     chosen: (thread, instead) => void stretch(thread, instead),
     step: (thread, operation, step) => {
       const its = stretch(thread)
       its.steps++
-      if (!atTheEnd && step > expectedSteps - patience.last) {
-        atTheEnd = true
-        most = sources.asked() + patience.lines
-      }
-      const line = locate(thread, operation)
-      if (line === undefined || line === its.line) return
-      its.line = line
-      its.lines.push(line)
+      const name = Operation.name(operation)
+      const isGenerator = name === "Iterator"
+      if (isGenerator) Generators.follow(operation)
+      if (recorded++ >= patience.first && step <= expectedSteps - patience.last) return
+      // a generator that has not begun stands at its head, which says nothing
+      its.entries.push(frames(thread, isGenerator || name === undefined ? undefined : operation))
     },
     interrupted: (thread) => void say(thread, "is interrupted"),
     asked: (thread, label, answer) => void say(thread, `${label}: ${answer}`),
@@ -104,8 +105,8 @@ export const make = (sources: SourceLines, expectedSteps: number): Recording => 
       const words = Array.isArray(message) ? message : [message]
       say(thread, `logs ${logLevel.label}: ${words.map((word) => String(word)).join(" ")}`)
     }),
-    print: () => {
-      const lines = stretches.flatMap(printStretch)
+    print: (sources) => {
+      const lines = stretches.flatMap((its, index) => printStretch(sources, its, stretches[index - 1]))
       if (lines.length <= height.head + height.tail) return lines.join("\n")
       return [
         ...lines.slice(0, height.head),
@@ -113,9 +114,9 @@ export const make = (sources: SourceLines, expectedSteps: number): Recording => 
         ...lines.slice(-height.tail)
       ].join("\n")
     },
-    wait: (thread) => {
-      const line = show(find(sources, thread))
-      const fork = forkedAt.get(thread)
+    wait: (sources, thread) => {
+      const line = find(sources, frames(thread))
+      const fork = find(sources, forkedAt.get(thread) ?? [])
       const where = line !== undefined ? ` at ${line}` : fork !== undefined ? `, forked at ${fork}` : ""
       const on = blockingOn(thread, explorer)
       return `${Thread.name(thread)}${thread.waits ? " waits" : ""}${on === undefined ? "" : ` for ${on}`}${where}`
@@ -123,10 +124,22 @@ export const make = (sources: SourceLines, expectedSteps: number): Recording => 
   }
 }
 
-const printStretch = ({ at, instead, lines, steps, thread }: Stretch, index: number, all: ReadonlyArray<Stretch>) => {
-  const before = all[index - 1]
+const printStretch = (
+  sources: SourceLines,
+  { at, entries, instead, steps, thread }: Stretch,
+  before: Stretch | undefined
+): ReadonlyArray<string> => {
   const time = at > (before?.at ?? 0) ? [`——— ${at} ms`] : []
   const putOff = instead === undefined || instead === thread ? [] : [`    ✂ ${Thread.name(instead)} is put off`]
+  const lines: Array<string> = []
+  // of the program, the last one
+  let last: string | undefined
+  for (const entry of entries) {
+    const line = typeof entry === "string" ? entry : find(sources, entry)
+    if (line === undefined || (typeof entry !== "string" && line === last)) continue
+    if (typeof entry !== "string") last = line
+    lines.push(line)
+  }
   if (lines.length === 0 && steps === 0) return [...time, ...putOff]
   return [
     ...time,
@@ -138,27 +151,36 @@ const printStretch = ({ at, instead, lines, steps, thread }: Stretch, index: num
   ]
 }
 
-const show = (place: Place | undefined): string | undefined =>
-  place === undefined ? undefined : `${place.file}:${place.line}  ${place.text.slice(0, 100)}`
-
-/**
- * The innermost line of the program that a fiber is in: the operation's own function, else what waits for its result. What is on a fiber's
- * stack is private to Effect; should that change, the trace is poorer.
- */
-const find = (sources: SourceLines, thread: Thread.Thread, operation?: object): Place | undefined => {
+/** What is on a fiber's stack is private to Effect; should that change, the trace is poorer. */
+const frames = (thread: Thread.Thread, operation?: object): Frames => {
   const stack: unknown = thread.fiber === undefined ? undefined : Reflect.get(thread.fiber, "_stack")
-  const frames: ReadonlyArray<unknown> = Array.isArray(stack) ? stack.slice(-depth).reverse() : []
-  for (const frame of operation === undefined ? frames : [operation, ...frames]) {
+  const found: Array<object> = operation === undefined ? [] : [operation]
+  if (!Array.isArray(stack)) return found
+  for (let i = stack.length - 1; i >= Math.max(0, stack.length - depth); i--) {
+    const frame: unknown = stack[i]
     if (typeof frame !== "object" || frame === null) continue
-    // a generator that has not begun stands at its head, which says nothing
-    if (frame === operation && Reflect.get(frame, "_op") === "Iterator") continue
-    for (const key of ["commit", "effect_instruction_i0", "effect_instruction_i1", "effect_instruction_i2"]) {
-      const code: unknown = Reflect.get(frame, key)
-      const isCode = typeof code === "function" ||
-        (typeof code === "object" && code !== null && Symbol.iterator in code && "next" in code)
-      const place = isCode ? sources.find(code) : undefined
-      if (place !== undefined) return place
-    }
+    const code: unknown = "effect_instruction_i0" in frame ? frame.effect_instruction_i0 : undefined
+    if (!(code instanceof Generators.Walk)) found.push(frame)
+    // it moves on, so where it is now
+    else if (code.at !== undefined) found.push(code.at)
+  }
+  return found
+}
+
+/** The innermost line of the program: an operation's own function, else what waits for its result. */
+const find = (sources: SourceLines, frames: Frames): string | undefined => {
+  for (const frame of frames) {
+    const place = frame instanceof Generators.Yield ? sources.at(frame.frame) : ofFunctions(sources, frame)
+    if (place !== undefined) return `${place.file}:${place.line}  ${place.text.slice(0, 100)}`
+  }
+  return undefined
+}
+
+const ofFunctions = (sources: SourceLines, operation: object): Place | undefined => {
+  for (const key of ["commit", "effect_instruction_i0", "effect_instruction_i1", "effect_instruction_i2"]) {
+    const code: unknown = Reflect.get(operation, key)
+    const place = typeof code === "function" ? sources.find(code) : undefined
+    if (place !== undefined) return place
   }
   return undefined
 }

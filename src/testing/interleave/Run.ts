@@ -53,12 +53,14 @@ const runtime = Runtime.defaultRuntime.pipe(
 
 const silent = HashSet.empty()
 
+/** Of the package `effect` that made an effect. */
+const version = (effect: Effect.Effect<unknown, unknown, unknown>): string => effect[Effect.EffectTypeId]._V
+
 /** @since 0.1.0 */
 export const run = (program: Program, options: Options): Outcome => {
   const { maxSteps, recorder, seed } = options
   const clock = new VirtualClock()
   const explorer = new Explorer.Explorer(options, clock)
-  recorder?.begin(explorer, clock)
   const services = new Map(DefaultServices.liveServices.unsafeMap)
   services.set(Clock.Clock.key, clock)
   services.set(Random.Random.key, Random.make(seed))
@@ -77,8 +79,20 @@ export const run = (program: Program, options: Options): Outcome => {
         ]
       })
   })
-  explorer.run(() => main.unsafePoll() !== null)
+  recorder?.begin(explorer, clock)
+  try {
+    explorer.run(() => main.unsafePoll() !== null)
+  } finally {
+    recorder?.end()
+  }
 
+  if (explorer.foreign !== undefined) {
+    throw new Error(
+      `Interleave: the program is made with effect ${version(explorer.foreign)}, and holdfast/testing uses ${
+        version(Effect.void)
+      }, so it cannot be explored: let there be one version (npm ls effect)`
+    )
+  }
   const exit = main.unsafePoll()
   const fault = (): Fault | undefined => {
     if (explorer.exhausted) return { _tag: "Livelock", steps: maxSteps, fibers: [...explorer.alive] }

@@ -77,6 +77,15 @@ const exhaustive = (bound: number, maxFaults: number, seed: number): Search => {
   let level = 0
   let prefix: Array<number> | undefined = []
   let bounded = false
+  let before: Answers | undefined
+
+  /** Up to where it was to go another way, it has gone the same way: if not, what was tried says nothing of what is left. */
+  const follows = ({ alternatives, chosen, costs, hashes }: Answers): boolean =>
+    prefix === undefined || before === undefined ||
+    prefix.every((choice, at) =>
+      chosen[at] === choice && alternatives[at] === before?.alternatives[at] && costs[at] === before?.costs[at] &&
+      hashes[at] === before?.hashes[at]
+    )
 
   const backtrack = ({ alternatives, chosen, costs }: Answers): Array<number> | undefined => {
     const allowed = bounds[level] ?? 0
@@ -104,7 +113,8 @@ const exhaustive = (bound: number, maxFaults: number, seed: number): Search => {
   return {
     next: () => prefix === undefined ? undefined : { oracle: Oracle.listed(prefix), seed, interruptAt: undefined },
     tried: ({ answers }) => {
-      const followed = prefix?.every((choice, at) => answers.chosen[at] === choice) ?? true
+      const followed = follows(answers)
+      before = answers
       prefix = backtrack(answers)
       if (prefix === undefined && bounded && level < bounds.length - 1) {
         level++

@@ -94,19 +94,20 @@ export const watch = (): () => void => {
 /** A mark in time: what is made from now on comes after it. */
 export const mark = (): number => serial
 
-/** What keeps the process alive. Idle sockets of keep-alive agents do not. */
-const isActive = (resource: object): boolean => {
+/** What keeps the process alive, or with `unref` what could. Idle sockets of keep-alive agents do not. */
+const isActive = (resource: object, unref: boolean): boolean => {
   const hasRef = HandleText.field(resource, "hasRef")
   return HandleText.field(resource, "_destroyed") !== true && typeof hasRef === "function" &&
-    hasRef.call(resource) === true
+    (unref || hasRef.call(resource) === true)
 }
 
 const runners = /^(vitest|@vitest\/.*|vite|vite-node|tinypool|birpc)$/
 
-/** Made by Node for itself: the process's own streams, and the ports behind a worker thread. */
+/** Made by Node for itself: the process's own streams, the channel to a child that was forked, the ports behind a worker thread. */
 const isPlatforms = ({ kind, origin, type }: Handle, resource: object): boolean => {
   const fd = HandleText.field(resource, "fd")
   if ((type === "PIPEWRAP" || type === "TTYWRAP") && typeof fd === "number" && fd >= 0 && fd <= 2) return true
+  if (type === "PIPEWRAP" && "pendingHandle" in resource) return true
   return kind === "port" && origin.stack().some((frame) => /^new Worker \(node:/.test(frame))
 }
 
@@ -118,7 +119,7 @@ interface Active {
   readonly ofFiber: boolean
 }
 
-const active = (since: number): ReadonlyArray<Active> => {
+const active = (since: number, unref: boolean): ReadonlyArray<Active> => {
   const found: Array<Active> = []
   for (const [id, handle] of made) {
     const resource = handle.resource.deref()
@@ -127,7 +128,7 @@ const active = (since: number): ReadonlyArray<Active> => {
       continue
     }
     const owner = HandleText.ownerOf(resource)
-    if (handle.serial <= since || !isActive(resource) || isPlatforms(handle, resource)) continue
+    if (handle.serial <= since || !isActive(resource, unref) || isPlatforms(handle, resource)) continue
     const maker = Origin.maker(handle.origin)
     if (maker !== undefined && runners.test(maker)) continue
     found.push({ handle, resource, owner, ofFiber: handle.kind === "timer" && maker === "effect" })
@@ -136,8 +137,8 @@ const active = (since: number): ReadonlyArray<Active> => {
 }
 
 /** What was made after the mark and is still active. */
-export const alive = (since: number): ReadonlyArray<Found> =>
-  active(since).flatMap(({ handle, ofFiber, owner, resource }) => {
+export const alive = (since: number, unref: boolean): ReadonlyArray<Found> =>
+  active(since, unref).flatMap(({ handle, ofFiber, owner, resource }) => {
     // the streams of a child that lives are told of with it
     if (ofFiber || Processes.isStreamOfChild(owner)) return []
     const [origin, label] = originOf(handle, owner)
@@ -157,7 +158,7 @@ export const alive = (since: number): ReadonlyArray<Found> =>
 /** Of each fiber that waits in `Effect.sleep` or `Effect.never`, as far as the hook saw it: for what. */
 export const waits = (): ReadonlyMap<Fibers.AnyFiber, string> => {
   const found = new Map<Fibers.AnyFiber, string>()
-  for (const { handle, ofFiber, resource } of active(0)) {
+  for (const { handle, ofFiber, resource } of active(0, false)) {
     if (ofFiber && handle.origin.fiber !== undefined) found.set(handle.origin.fiber, HandleText.wait(resource))
   }
   return found

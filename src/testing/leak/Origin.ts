@@ -45,8 +45,8 @@ export const capture = (below: (...args: ReadonlyArray<never>) => unknown): Orig
   }
 }
 
-/** Node's own frames and those of built-in functions. */
-const isPlatform = (frame: string) => /\bnode:|<anonymous>|\(native\)/.test(frame)
+/** Node's own frames and those of built-in functions. A listener is `Server.<anonymous> (file)`, and that is the user's. */
+const isPlatform = (frame: string) => /\bnode:|(^|\()<anonymous>\)?$|\(native\)/.test(frame)
 
 const packages = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//
 

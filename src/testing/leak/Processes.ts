@@ -94,7 +94,7 @@ let strangers: ReadonlySet<string> = new Set()
 /** Keys of processes that are ours: a trace that was seen once may be gone the next time. */
 let kin: ReadonlySet<string> = new Set()
 
-/** In milliseconds. What a process is between `fork` and `exec` says little, so one as young is looked at again. */
+/** In milliseconds. Between `fork` and `exec` a process may have no environment yet, or that of its parent. */
 const young = 1000
 
 const isProcess = (entry: string) => entry.charCodeAt(0) <= 57 && entry !== self
@@ -120,14 +120,17 @@ const scan = (): ReadonlyMap<number, Row> => {
     (isMainThread && parent === process.pid) || pids.has(pid) || pids.has(group) || pids.has(session) ||
     ours.has(parent) || kin.has(key)
   for (const row of candidates) {
-    if (isOurs(row) || read(`/proc/${row.pid}/environ`).split("\0").includes(`${name}=${mark}`)) ours.set(row.pid, row)
+    const environment = isOurs(row) ? undefined : read(`/proc/${row.pid}/environ`)
+    if (environment === undefined || environment.split("\0").includes(`${name}=${mark}`)) ours.set(row.pid, row)
+    // what is spawned by others is not looked at again, or a busy machine would make every test slow
+    else if (row.age > young || (environment !== "" && row.parent !== process.pid)) others.add(String(row.pid))
   }
   // a process may be listed before its parent
   for (let before = -1; before !== ours.size;) {
     before = ours.size
     for (const row of candidates) if (isOurs(row)) ours.set(row.pid, row)
   }
-  for (const { age, pid } of candidates) if (!ours.has(pid) && age > young) others.add(String(pid))
+  for (const pid of ours.keys()) others.delete(String(pid))
   kin = new Set(Array.from(ours.values(), ({ key }) => key))
   return ours
 }

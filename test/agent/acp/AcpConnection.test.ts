@@ -327,10 +327,8 @@ describe("AcpConnection", () => {
           { type: "UserChunk", content: { type: "text", text: "hi" } },
           { type: "TextChunk", text: "hello" }
         ])
-        assert.deepStrictEqual(events(yield* turn(connection, "hello")), [
-          { type: "ModeChanged", modeId: "ask", available: [] },
-          { type: "TextChunk", text: "hello" }
-        ])
+        assert.deepStrictEqual(connection.begins, [{ type: "ModeChanged", modeId: "ask", available: [] }])
+        assert.deepStrictEqual(events(yield* turn(connection, "hello")), [{ type: "TextChunk", text: "hello" }])
       }))
 
     it.scopedLive("a session that the agent has forgotten is opened anew; one that it can only resume is resumed", () =>
@@ -350,21 +348,23 @@ describe("AcpConnection", () => {
         assert.deepInclude({ ...neither }, { how: "opened", agentSessionId: "s1" })
       }))
 
-    it.scopedLive("modes and options come first, and change by command", () =>
+    it.scopedLive("modes and options are told with the connection, and change by command", () =>
       Effect.gen(function*() {
         const begin = {
           modes: { currentModeId: "ask", availableModes: [{ id: "ask", name: "Ask", description: null }] },
           configOptions: [{ id: "fast", type: "boolean", currentValue: true }]
         }
         const connection = yield* connect({ script: { begin } })
+        assert.deepStrictEqual(connection.begins, [
+          { type: "ModeChanged", modeId: "ask", available: [{ id: "ask", name: "Ask" }] },
+          { type: "ConfigChanged", options: begin.configOptions }
+        ])
         yield* connection.setMode("code")
         yield* connection.setConfigOption("fast", false)
         yield* connection.setConfigOption("model", "big")
         const error = yield* Effect.flip(connection.setMode("no such"))
         assert.deepInclude({ ...error }, { _tag: "AgentRequestFailed", method: "session/set_mode", code: -32602 })
         assert.deepStrictEqual(events(yield* turn(connection, "hello")).slice(0, -1), [
-          { type: "ModeChanged", modeId: "ask", available: [{ id: "ask", name: "Ask" }] },
-          { type: "ConfigChanged", options: begin.configOptions },
           { type: "ModeChanged", modeId: "code" },
           { type: "ConfigChanged", options: [{ id: "fast", type: "boolean", value: false }] },
           { type: "ConfigChanged", options: [{ id: "model", value: "big" }] }
@@ -394,7 +394,7 @@ describe("AcpConnection", () => {
           options: { mcpServers },
           cwd: "/tmp"
         })
-        const [mode] = events(yield* turn(connection, "hello"))
+        const [mode] = connection.begins ?? []
         assert.deepStrictEqual(mode?.type === "ModeChanged" ? JSON.parse(mode.modeId) : undefined, {
           cwd: "/tmp",
           mcpServers: [

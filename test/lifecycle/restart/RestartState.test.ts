@@ -204,24 +204,44 @@ describe("RestartState", () => {
     }
   })
 
-  it("RC8 failures that lie further back do not count, and those between successes do", () => {
-    const k = failing(3)
-    k.pass(60_001)
-    k.ask("changed")
-    k.end(false, 0)
-    expect(k.state._tag).toBe("Idle")
-    for (let i = 0; i < 2; i++) {
+  it("RC8 failures that lie further back do not count", () => {
+    const k = key(rules)
+    // never more than three in a minute, and never long enough apart to be forgotten
+    for (let i = 0; i < 10; i++) {
+      expect(names(k.ask("failed"))).toEqual(["covered by pending", "Start"])
+      k.end(false, 0)
+      expect(k.state._tag).toBe("Idle")
+      k.pass(20_001)
+    }
+    expect(k.memory?.failures).toHaveLength(4)
+  })
+
+  it("RC8 failures between successes count", () => {
+    const k = key(rules)
+    for (let i = 0; i < 3; i++) {
       k.ask("changed")
       k.end(true)
       k.ask("changed")
       k.end(false, 0)
+      expect(k.state._tag).toBe("Idle")
     }
-    expect(k.state._tag).toBe("Idle")
     k.ask("changed")
     k.end(true)
     k.ask("changed")
     k.end(false, 0)
     expect(k.state._tag).toBe("Open")
+  })
+
+  it("RC8 a trial that fails opens the circuit, however long ago the other failures are", () => {
+    const k = key({ ...rules, coolDown: 120_000 })
+    for (let i = 0; i < 4; i++) {
+      k.ask("failed")
+      k.end(false, 0)
+    }
+    k.pass(120_000)
+    k.ask("failed")
+    k.end(false, 0)
+    expect(k.state).toEqual({ _tag: "Open", until: 120_000 })
   })
 
   it("RC8 a person closes the circuit, and the failures before are forgiven", () => {
@@ -231,6 +251,31 @@ describe("RestartState", () => {
     expect(names(k.ask("requested"))).toEqual(["covered by pending", "Start"])
     k.end(false, 0)
     expect(names(k.ask("failed"))).toEqual(["covered by pending", "Start"])
+  })
+
+  it("RC7 RC8 what is forgotten by now does not count, whether or not anybody has looked since", () => {
+    for (const noticed of [true, false]) {
+      const k = key({ ...rules, intensity: { max: 1, within: 20_000 } })
+      k.ask("changed")
+      k.end(false, 0)
+      k.ask("changed")
+      k.end(true)
+      if (noticed) k.pass(20_000)
+      else k.late(20_000)
+      k.ask("changed")
+      k.end(false, 0)
+      expect(k.state._tag).not.toBe("Open")
+    }
+  })
+
+  it("RC8 a person closes a circuit that has cooled, too: what fails then is no trial", () => {
+    const k = failing(3)
+    k.ask("failed")
+    k.end(false, 0)
+    k.pass(20_000)
+    k.ask("requested")
+    k.end(false, 0)
+    expect(k.state._tag).toBe("Idle")
   })
 
   it("RC8 a person who has asked while the cycle ran that would open the circuit is not kept waiting", () => {
@@ -391,13 +436,16 @@ const command: FastCheck.Arbitrary<Command> = FastCheck.oneof(
   {
     weight: 3,
     arbitrary: FastCheck.record({
-      millis: FastCheck.constantFrom(1, 50, 100, 700, 5_000, 20_000, 60_000),
+      millis: FastCheck.constantFrom(1, 50, 100, 700, 5_000, 20_000, 40_000, 60_000),
       noticed: FastCheck.boolean()
     }).map((it) => ({ _tag: "pass" as const, ...it }))
   },
   { weight: 1, arbitrary: FastCheck.constant({ _tag: "cancel" as const }) },
   { weight: 1, arbitrary: FastCheck.constant({ _tag: "forget" as const }) }
 )
+
+/** Long ones: without `size` none is longer than ten or so. */
+const commands = FastCheck.array(command, { maxLength: 100, size: "max" })
 
 /**
  * The promises themselves, and no machine: lists of requests, and times to compare with. What it says of a request is what the machine has to
@@ -642,16 +690,24 @@ const replay = (rules: Rules, commands: ReadonlyArray<Command>) => {
 describe("RestartState, any events", () => {
   it("RC1 RC2 RC3 RC7 RC8 RC9 hold for any sequence of events, and the machine does what a list of requests would", () => {
     FastCheck.assert(
-      FastCheck.property(FastCheck.array(command, { maxLength: 60 }), (commands) => replay(rules, commands)),
-      { numRuns: 3000 }
+      FastCheck.property(commands, (events) => replay(rules, events)),
+      { numRuns: 1500 }
     )
   })
 
-  it("RC1 RC2 RC3 hold when nothing settles, backs off or cools", () => {
+  it("so they do when failures are rare, the circuit stays open for long, and time goes slowly", () => {
+    const strict = unsafeRules({ ...rules, intensity: { max: 1, within: 20_000 }, coolDown: 40_000 })
+    FastCheck.assert(
+      FastCheck.property(commands, (events) => replay(strict, events)),
+      { numRuns: 500 }
+    )
+  })
+
+  it("so they do when nothing settles, backs off or cools", () => {
     const hasty = unsafeRules({ settle: 0, backoff: { base: 0 }, intensity: { max: 1, within: 100 }, coolDown: 0 })
     FastCheck.assert(
-      FastCheck.property(FastCheck.array(command, { maxLength: 60 }), (commands) => replay(hasty, commands)),
-      { numRuns: 1000 }
+      FastCheck.property(commands, (events) => replay(hasty, events)),
+      { numRuns: 500 }
     )
   })
 })

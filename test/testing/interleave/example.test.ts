@@ -1,62 +1,15 @@
-/** The worked example of docs/testing.md. */
-import { describe, expect } from "@effect/vitest"
-import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import type * as Scope from "effect/Scope"
-import { Interleave } from "holdfast/testing"
-import { it } from "holdfast/testing/vitest"
+/** The worked example of docs/testing.md, which is run from there; `scripts/pack.mjs` runs it as a user of the package does. */
+import { describe, expect, it } from "@effect/vitest"
 import * as fs from "node:fs"
-import * as Tokens from "../../../docs/tokens.js"
+import "../../../docs/tokens.test.js"
 
-type Make = (fetch: Effect.Effect<string>) => Effect.Effect<Effect.Effect<string>, never, Scope.Scope>
-
-const twoAsk = (make: Make) =>
-  Effect.gen(function*() {
-    let fetches = 0
-    const fetch = Effect.sync(() => `token ${++fetches}`).pipe(Effect.delay("1 second"))
-    const get = yield* make(fetch)
-    const one = yield* Interleave.victim(get)
-    const two = yield* Effect.fork(get)
-    expect(yield* Fiber.join(two)).toBe("token 1")
-    yield* Fiber.await(one)
-    expect(fetches).toBe(1)
+describe("docs/testing.md", () => {
+  it("shows the worked example as it is", () => {
+    const read = (name: string) => fs.readFileSync(new URL(`../../../docs/${name}`, import.meta.url), "utf8")
+    const compiled = `${read("tokens.ts")}${read("tokens.test.ts")}`.replace(/^ +/gm, "")
+    const example = /### A race, found and mended\n([^]*?)\n### /.exec(read("testing.md"))?.[1] ?? ""
+    const blocks = [...example.matchAll(/```ts\n([^]*?)```/g)].map(([, block = ""]) => block.replace(/^ +/gm, ""))
+    expect(blocks.length).toBeGreaterThan(4)
+    for (const block of blocks) expect(compiled).toContain(block)
   })
-
-describe("the worked example", () => {
-  it.finds("first: both find nothing and fetch", () => twoAsk(Tokens.first), { within: 1 })
-
-  it.interleaved("second: nothing is found as long as only waits count", () => twoAsk(Tokens.second), {
-    strategy: Interleave.exhaustive(),
-    granularity: "async"
-  })
-  it.finds("second: both find nothing and share", () => twoAsk(Tokens.second), { within: 50 })
-
-  it.interleaved("third: one fetch for both", () => twoAsk(Tokens.third), {
-    strategy: Interleave.exhaustive({ preemptions: 2 })
-  })
-  it.finds("third: who is interrupted takes the other one along", () => twoAsk(Tokens.third), {
-    interruptAt: "every-step",
-    within: 50
-  })
-
-  it.interleaved("fourth: one fetch for both", () => twoAsk(Tokens.fourth), {
-    strategy: Interleave.exhaustive({ preemptions: 1 })
-  })
-  it.interleaved("fourth: the other one gets its token, wherever one is interrupted", () => twoAsk(Tokens.fourth), {
-    interruptAt: "every-step",
-    strategy: Interleave.exhaustive({ preemptions: 1 })
-  })
-
-  it.effect("is the one in docs/testing.md", () =>
-    Effect.sync(() => {
-      const read = (path: string) => fs.readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8")
-      const compiled = `${read("docs/tokens.ts")}${read("test/testing/interleave/example.test.ts")}`.replace(
-        /^ +/gm,
-        ""
-      )
-      const example = /### A race, found and mended\n([^]*?)\n### /.exec(read("docs/testing.md"))?.[1] ?? ""
-      const blocks = [...example.matchAll(/```ts\n([^]*?)```/g)].map(([, block = ""]) => block.replace(/^ +/gm, ""))
-      expect(blocks.length).toBeGreaterThan(4)
-      for (const block of blocks) expect(compiled).toContain(block)
-    }))
 })

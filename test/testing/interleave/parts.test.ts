@@ -4,8 +4,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FC from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Choices from "../../../src/testing/interleave/Choices.js"
+import * as Generators from "../../../src/testing/interleave/Generators.js"
 import * as Oracle from "../../../src/testing/interleave/Oracle.js"
+import * as Recording from "../../../src/testing/interleave/Recording.js"
 import * as Run from "../../../src/testing/interleave/Run.js"
 import * as Search from "../../../src/testing/interleave/Search.js"
 import { shrink } from "../../../src/testing/interleave/Shrink.js"
@@ -185,28 +188,90 @@ describe("VirtualClock", () => {
 })
 
 describe("SourceLines", () => {
-  it("finds functions and suspended generators of the program, and nothing of packages", () => {
+  it("finds functions of the program, and nothing of packages", () => {
     const sources = SourceLines.open()
     const marked = () => "marked"
-    const generator = (function*() {
-      yield "first"
-      yield "second"
-    })()
     try {
       expect(sources.find(marked)).toMatchObject({
         file: "test/testing/interleave/parts.test.ts",
         text: "const marked = () => \"marked\""
       })
-      generator.next()
-      const first = sources.find(generator)
-      expect(first?.text).toBe("yield \"first\"")
-      generator.next()
-      expect(sources.find(generator)).toMatchObject({ line: (first?.line ?? 0) + 1, text: "yield \"second\"" })
       expect(sources.find(Effect.map)).toBeUndefined()
       expect(sources.find(Run.run)).toBeUndefined()
       expect(sources.find(Array.from)).toBeUndefined()
     } finally {
       sources.close()
     }
+  })
+
+  it("finds where a generator stood, after it has moved on", () => {
+    const walk = new Generators.Walk((function*() {
+      yield* Effect.void
+      yield* Option
+        .some(() => [function*() {
+          yield* Effect.succeed("{[(")
+        }])
+        .pipe(Option.map((f) => f))
+      // another one, in between
+      new Generators.Walk(Effect.void[Symbol.iterator]()).next(undefined)
+      yield* Effect.fail("no")
+    })())
+    const stood: Array<Generators.Yield | undefined> = []
+    const { prepareStackTrace, stackTraceLimit } = Error
+    const stop = Generators.listen()
+    for (let done = false; !done;) {
+      done = walk.next(undefined).done === true
+      stood.push(walk.at)
+    }
+    stop()
+    // nobody listens any more
+    const deaf = new Generators.Walk(Effect.void[Symbol.iterator]())
+    deaf.next(undefined)
+    expect(deaf.at).toBeUndefined()
+
+    const sources = SourceLines.open()
+    try {
+      const lines = () => stood.map((at) => sources.at(at?.frame)?.text)
+      expect(lines()).toStrictEqual([
+        "yield* Effect.void",
+        "yield* Option",
+        "yield* Effect.fail(\"no\")",
+        "yield* Effect.fail(\"no\")"
+      ])
+      expect(lines()).toStrictEqual(lines())
+    } finally {
+      sources.close()
+    }
+    expect([Error.prepareStackTrace, Error.stackTraceLimit]).toStrictEqual([prepareStackTrace, stackTraceLimit])
+  })
+})
+
+describe("Recording", () => {
+  it("of many schedules, each is printed afterwards as it was", () => {
+    const record = (seed: number) => {
+      const recording = Recording.make(100)
+      const { explorer, fault } = Run.run(planted["lost wake-up"].naive, {
+        oracle: Oracle.random(seed, 0.2),
+        seed,
+        granularity: "op",
+        maxSteps: 1000,
+        interruptAt: undefined,
+        recorder: recording
+      })
+      return { recording, explorer, fault }
+    }
+    const print = ({ recording }: ReturnType<typeof record>) => {
+      const sources = SourceLines.open()
+      const trace = recording.print(sources)
+      sources.close()
+      return trace
+    }
+    const seeds = Array.from({ length: 20 }, (_, seed) => seed)
+    const atOnce = seeds.map((seed) => print(record(seed)))
+    expect(new Set(atOnce).size).toBeGreaterThan(15)
+    expect(atOnce[0]).toContain("yield* Effect.all([request, request], { concurrency: 2 })")
+    const recorded = seeds.map(record)
+    for (const { explorer } of recorded) explorer.clear()
+    expect(recorded.map(print)).toStrictEqual(atOnce)
   })
 })

@@ -134,6 +134,12 @@ it.leakFree(
   { handles: false, timeout: 1000 }
 )
 
+it.leakFree(
+  "leak: timer · setInterval, 1002 ms · made at",
+  () => Effect.sync(() => setInterval(() => {}, 1002).unref()),
+  { unref: true, grace: "40 millis" }
+)
+
 it.leakFree("clean: a test that is known to leak", () => Effect.forkDaemon(Effect.never), { fails: true })
 
 it.leakFree(

@@ -1,0 +1,84 @@
+/** The sessions of the gateway, asked for every few seconds: it has no feed of them. */
+import { computed, effect, signal } from "@preact/signals"
+import type { Session } from "../../src/domain/Session.js"
+import { type Failure, toFailure } from "../api/Gateway.js"
+import * as Access from "./Access.js"
+import { visible } from "./Visible.js"
+
+const interval = { visible: 2_500, hidden: 15_000, longest: 30_000 }
+
+const newest = signal<ReadonlyArray<Session>>([])
+/** Pages that were asked for by hand; they change little. */
+const older = signal<ReadonlyArray<Session>>([])
+const nextOfNewest = signal<string | undefined>(undefined)
+const nextOfOlder = signal<{ readonly after: string | undefined } | undefined>(undefined)
+
+export const loaded = signal(false)
+export const failure = signal<Failure | undefined>(undefined)
+export const sessions = computed(() => {
+  const known = new Set(newest.value.map(({ id }) => id))
+  return [...newest.value, ...older.value.filter(({ id }) => !known.has(id))]
+})
+const next = computed(() => nextOfOlder.value === undefined ? nextOfNewest.value : nextOfOlder.value.after)
+export const hasMore = computed(() => next.value !== undefined)
+
+const sameSession = (one: Session, other: Session | undefined) =>
+  one.id === other?.id && one.updatedAt === other.updatedAt && one.head === other.head && one.status === other.status
+
+/** Keeps what has not changed, so that nothing is drawn again for it. */
+const update = (found: ReadonlyArray<Session>) => {
+  const before = newest.peek()
+  if (found.length === before.length && found.every((session, index) => sameSession(session, before[index]))) return
+  const known = new Map(before.map((session) => [session.id, session]))
+  newest.value = found.map((session) => {
+    const same = known.get(session.id)
+    return same !== undefined && sameSession(session, same) ? same : session
+  })
+}
+
+export const more = async (): Promise<void> => {
+  const after = next.peek()
+  if (after === undefined) return
+  const page = await Access.gateway.list(after)
+  older.value = [...older.peek(), ...page.sessions]
+  nextOfOlder.value = { after: page.next }
+}
+
+let timer: ReturnType<typeof setTimeout> | undefined
+let asked = new AbortController()
+let failures = 0
+
+/** Now, and from now on again and again. */
+export const refresh = async (): Promise<void> => {
+  clearTimeout(timer)
+  asked.abort()
+  const controller = asked = new AbortController()
+  try {
+    const page = await Access.gateway.list(undefined, controller.signal)
+    failures = 0
+    update(page.sessions)
+    nextOfNewest.value = page.next
+    loaded.value = true
+    failure.value = undefined
+  } catch (error) {
+    if (controller.signal.aborted) return
+    failures++
+    failure.value = toFailure(error)
+  }
+  if (Access.locked.peek()) return
+  const pace = visible.peek() ? interval.visible : interval.hidden
+  timer = setTimeout(refresh, Math.min(interval.longest, pace * 2 ** Math.min(failures, 5)))
+}
+
+/** A session that was opened here is in the list before the next answer is. */
+export const add = (session: Session) => {
+  newest.value = [session, ...newest.peek().filter(({ id }) => id !== session.id)]
+}
+
+export const begin = () => {
+  effect(() => {
+    // asks again when the page is looked at, and when the token was given
+    if (!Access.locked.value && visible.value) void refresh()
+  })
+  addEventListener("online", () => void refresh())
+}
