@@ -19,6 +19,7 @@ import {
   answered,
   type Bridge,
   confirmation,
+  form,
   permission,
   type Question,
   recorded,
@@ -120,6 +121,56 @@ describe("EB1 EB3 EB4 EB6 with the interruption of an asker at each of its steps
       expect(b.told).toHaveLength(1)
       expect(yield* bridge.pending({ sessionId })).toStrictEqual([])
     }), { interruptAt: "every-step", schedules: 1000 })
+})
+
+describe("EB2 EB6 EB7 with the interruption of the one who answers at each of its steps", () => {
+  it.interleaved(
+    "EB2 EB6 two answer: one wins, and whoever else answers hears how it ended",
+    () =>
+      Effect.gen(function*() {
+        const bridge = yield* ElicitationBridge.make()
+        const { id, question, told } = recorded(permission)
+        const asker = yield* Effect.fork(bridge.ask(question))
+        const known = yield* id
+        const leaving = yield* Interleave.victim(bridge.answer(sessionId, known, accept({ optionId: "yes" })))
+        const mine = yield* Effect.either(bridge.answer(sessionId, known, accept({ optionId: "no" })))
+        const outcome = yield* Fiber.join(asker)
+        const exit = yield* Fiber.await(leaving)
+        expect(told).toStrictEqual([outcome])
+        const ended = { _tag: "ElicitationAlreadySettled", outcome }
+        if (Either.isRight(mine)) expect(outcome).toStrictEqual(answered({ optionId: "no" }))
+        else expect(mine.left).toMatchObject(ended)
+        if (Exit.isSuccess(exit)) expect(outcome).toStrictEqual(answered({ optionId: "yes" }))
+        else if (!Exit.isInterrupted(exit)) expect(exit).toMatchObject({ cause: { error: ended } })
+        expect(yield* Effect.flip(bridge.answer(sessionId, known, { action: "cancel" }))).toMatchObject(ended)
+      }),
+    { interruptAt: "every-step" }
+  )
+
+  it.interleaved(
+    "EB7 an answer that does not fit ends nothing, and one that does is filled up with the defaults",
+    () =>
+      Effect.gen(function*() {
+        const bridge = yield* ElicitationBridge.make()
+        const { id, question, told } = recorded(form)
+        const asker = yield* Effect.fork(bridge.ask(question))
+        const known = yield* id
+        const wrong = yield* Interleave.victim(
+          Effect.flip(bridge.answer(sessionId, known, accept({ name: "x", age: -1 })))
+        )
+        yield* bridge.answer(sessionId, known, accept({ name: "Ada" }))
+        expect(yield* Fiber.join(asker)).toStrictEqual(answered({ name: "Ada", colour: "blue" }))
+        expect(told).toHaveLength(1)
+        const exit = yield* Fiber.await(wrong)
+        if (Exit.isSuccess(exit) && exit.value._tag !== "ElicitationAlreadySettled") {
+          expect(exit.value).toMatchObject({
+            _tag: "ElicitationAnswerInvalid",
+            issues: [{ path: ["name"] }, { path: ["age"] }]
+          })
+        }
+      }),
+    { interruptAt: "every-step" }
+  )
 })
 
 describe("EB5 announcing never waits for a consumer", () => {
@@ -232,6 +283,57 @@ describe("EB10 bounds", () => {
         expect(ends.sort()).toStrictEqual(["Left", "Right"])
       }),
     Interleave.exhaustive({ preemptions: 2 })
+  )
+
+  it.interleaved("EB10 an asker that is interrupted anywhere takes no place along", () =>
+    Effect.gen(function*() {
+      const bridge = yield* ElicitationBridge.make({ maxPending: 1, maxPendingTotal: 1 })
+      const ask = bridge.ask({
+        sessionId,
+        request: confirmation,
+        announce: () => Effect.void,
+        settled: () => Effect.void
+      })
+      const leaving = yield* Interleave.victim(Effect.either(ask))
+      const other = yield* Effect.fork(Effect.either(ask))
+      yield* Effect.sleep("1 second")
+      expect(yield* bridge.pending({ sessionId })).toHaveLength(1)
+      yield* bridge.withdraw({ sessionId }, "over")
+      yield* Fiber.await(leaving)
+      yield* Fiber.join(other)
+      const next = yield* Effect.fork(ask)
+      yield* Effect.sleep("1 second")
+      expect(yield* bridge.pending({ sessionId })).toHaveLength(1)
+      yield* Fiber.interrupt(next)
+    }), { interruptAt: "every-step" })
+})
+
+describe("EB11 what is sensitive", () => {
+  it.interleaved(
+    "EB11 it is given to its asker and told to nobody, wherever the asker is interrupted",
+    () =>
+      Effect.gen(function*() {
+        const bridge = yield* ElicitationBridge.make()
+        const seen: Array<unknown> = []
+        yield* Effect.fork(
+          Stream.runForEach(bridge.changes({ sessionId }), (questions) => Effect.sync(() => void seen.push(questions)))
+        )
+        const { id, question, told } = recorded({ ...form, sensitive: true })
+        const asker = yield* Interleave.victim(bridge.ask(question))
+        const answering = yield* Effect.fork(
+          Effect.flatMap(id, (id) =>
+            Effect.zipRight(
+              Effect.ignore(bridge.answer(sessionId, id, accept({ name: "hunter2" }))),
+              Effect.flip(bridge.answer(sessionId, id, { action: "cancel" }))
+            ))
+        )
+        const exit = yield* Fiber.await(asker)
+        if (Exit.isSuccess(exit)) expect(exit.value).toStrictEqual(answered({ name: "hunter2", colour: "blue" }))
+        if (told.length > 0) seen.push(yield* Fiber.join(answering))
+        else yield* Fiber.interrupt(answering)
+        expect(JSON.stringify([seen, told])).not.toContain("hunter2")
+      }),
+    { interruptAt: "every-step" }
   )
 })
 

@@ -274,6 +274,82 @@ describe("RestartCoalescer, interrupted at every step", () => {
       }),
     { interruptAt: "every-step", schedules: 2000 }
   )
+
+  it.interleaved(
+    "RC1 RC3 one of those who ask while a cycle runs: there is exactly one cycle more, and never two at once",
+    () =>
+      Effect.gen(function*() {
+        const counted = yield* counting(Effect.sleep("1 second"))
+        yield* counted.restarts.submit("a", "changed")
+        yield* Effect.sleep("10 millis")
+        const leaving = yield* Interleave.victim(counted.ask("changed"))
+        const staying = yield* Effect.forEach(
+          ["changed", "requested"] as const,
+          (cause) => Effect.fork(counted.ask(cause))
+        )
+        for (const fiber of staying) expect((yield* Fiber.join(fiber)).exit).toEqual(Exit.succeed(2))
+        yield* Fiber.await(leaving)
+        yield* over(counted)
+        expect(counted.counts().started).toBe(2)
+      }),
+    { interruptAt: "every-step", schedules: 1000 }
+  )
+
+  it.interleaved(
+    "RC7 RC9 a health probe of an agent that boots: it starts no cycle, and its key is forgotten",
+    () =>
+      Effect.gen(function*() {
+        const counted = yield* counting(Effect.sleep("1 second"), { settle: "1 minute" })
+        yield* counted.restarts.submit("a", "failed")
+        const probing = yield* Interleave.victim(
+          Effect.flatMap(
+            Interleave.choose("it probes after", [0, 1000, 30_000]),
+            (millis) => Effect.zipRight(Effect.sleep(millis), counted.ask("failed"))
+          )
+        )
+        expect((yield* counted.ask("failed")).exit).toEqual(Exit.succeed(1))
+        yield* Fiber.await(probing)
+        yield* over(counted)
+        expect(counted.counts().started).toBe(1)
+      }),
+    { interruptAt: "every-step", schedules: 1000 }
+  )
+
+  it.interleaved(
+    "RC8 a person who closes the circuit: it is closed or not, and what was accepted is done",
+    () =>
+      Effect.gen(function*() {
+        let broken = true
+        const counted = yield* counting(Effect.suspend(() => broken ? Effect.fail("no image") : Effect.void), {
+          settle: 0,
+          backoff: { base: "1 second" },
+          intensity: { max: 1, within: "1 minute" },
+          coolDown: "10 seconds"
+        })
+        for (let i = 0; i < 2; i++) {
+          yield* counted.ask("changed")
+          yield* Effect.sleep("2 seconds")
+        }
+        expect(yield* counted.restarts.state("a")).toMatchObject({ _tag: "Open" })
+        broken = false
+        const accepted: Array<RestartCoalescer.Ticket<number, string>> = []
+        const person = yield* Interleave.victim(
+          Effect.flatMap(counted.restarts.submit("a", "requested"), (ticket) => {
+            accepted.push(ticket)
+            return ticket.await
+          })
+        )
+        const { exit } = yield* counted.ask("changed")
+        if (Exit.isSuccess(exit)) expect(exit.value).toBeGreaterThan(2)
+        else expect(exit).toMatchObject({ cause: { error: { _tag: "RestartStorm" } } })
+        yield* Fiber.await(person)
+        for (const ticket of accepted) expect(yield* ticket.await).toBe(3)
+        yield* Effect.sleep("10 seconds")
+        expect((yield* counted.ask("changed")).exit).toMatchObject({ _tag: "Success" })
+        yield* over(counted)
+      }),
+    { interruptAt: "every-step", schedules: 1000 }
+  )
 })
 
 describe("RestartCoalescer, random orders", () => {

@@ -56,12 +56,17 @@ describe("SM1, SM2", () => {
         if (Either.isLeft(attached.value)) expect(attached.value.left._tag).toBe("StreamManagerClosed")
         else expect(yield* attached.value.right.ended).toMatchObject({ reason: "Closed", requested: true })
       }
+      expect(yield* Effect.flip(streams.attach("a", it.spec))).toMatchObject({ _tag: "StreamManagerClosed" })
       yield* Effect.sleep("1 minute")
       expect(it.lines).toHaveLength(dialed)
     })
 
   it.interleaved("SM1 when close returns nothing is left, whenever it comes", closing(Effect.fork), bound(1))
-  it.interleaved("SM1 the same when the attacher is interrupted anywhere", closing(Interleave.victim), atEveryStep)
+  it.interleaved(
+    "SM1 SM2 the same when the attacher is interrupted anywhere, and nothing can be attached afterwards",
+    closing(Interleave.victim),
+    atEveryStep
+  )
 
   it.interleaved("SM1 the same for any number of streams, whatever they are doing, and when several close", () =>
     Effect.gen(function*() {
@@ -264,22 +269,28 @@ describe("SM4, SM10", () => {
 })
 
 describe("SM5", () => {
-  it.interleaved("SM5 a back-off that is interrupted at any moment dials nothing more", () =>
+  const backingOff = (start: typeof Effect.fork) => () =>
     Effect.gen(function*() {
       const { streams } = yield* manager
       const it = peer({ dial: () => Effect.fail("refused") })
       yield* streams.attach("a", { ...it.spec, redial: quick })
       yield* Effect.sleep(Duration.millis(yield* Interleave.choose("detached after", [0, 100, 1000, 3000])))
+      const detaching = yield* start(streams.detach("a"))
+      yield* Fiber.await(detaching)
+      // who was interrupted before its first step has detached nothing
       yield* streams.detach("a")
       yield* gone(it)
       const dialed = it.lines.length
       yield* Effect.sleep("1 minute")
       expect(it.lines).toHaveLength(dialed)
-    }))
+    })
+
+  it.interleaved("SM5 a back-off that is ended at any moment dials nothing more", backingOff(Effect.fork))
+  it.interleaved("SM5 the same when the detacher is interrupted anywhere", backingOff(Interleave.victim), atEveryStep)
 })
 
 describe("SM6, SM7", () => {
-  it.interleaved("SM6 a connection ends once, whoever ends it first: the peer, its silence or a detach", () =>
+  const endings = (start: typeof Effect.fork) => () =>
     Effect.gen(function*() {
       const { streams } = yield* manager
       const it = peer({ closing: Effect.yieldNow() })
@@ -291,18 +302,24 @@ describe("SM6, SM7", () => {
       })
       const line = yield* Effect.fork(handle.ready)
       yield* Effect.fork(
-        Effect.zipRight(Effect.flatMap(Fiber.join(line), ({ end }) => Deferred.succeed(end, void 0)), Effect.void).pipe(
+        Effect.flatMap(Fiber.join(line), ({ end }) => Deferred.succeed(end, void 0)).pipe(
           Effect.delay("1 second"),
           Effect.ignore
         )
       )
-      yield* Effect.fork(Effect.delay(streams.detach("a"), "1 second"))
+      yield* start(Effect.delay(streams.detach("a"), "1 second"))
       const end = yield* handle.ended
       expect(it.ends).toStrictEqual([end])
       expect(["Clean", "Silent", "Detached"]).toContain(end.reason)
       expect(end.requested).toBe(end.reason === "Detached")
       yield* gone(it)
-    }))
+    })
+
+  it.interleaved(
+    "SM6 a connection ends once, whoever ends it first: the peer, its silence or a detach",
+    endings(Effect.fork)
+  )
+  it.interleaved("SM6 the same when the detacher is interrupted anywhere", endings(Interleave.victim), atEveryStep)
 })
 
 describe("what is seen", () => {

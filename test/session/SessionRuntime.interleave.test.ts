@@ -277,3 +277,33 @@ describe("prompts", () => {
     options
   )
 })
+
+describe("restarts", () => {
+  it.interleaved(
+    "a person who restarts an agent that is being brought back gets one, whatever becomes of the other at that moment",
+    () =>
+      Effect.gen(function*() {
+        const agent = yield* ScriptedAgent.make({
+          turn: () => Effect.void,
+          onConnect: ({ attempt }) =>
+            attempt === 2
+              ? Effect.flatMap(
+                Interleave.choose("the second", ["comes up", "fails", "hangs"]),
+                (what) =>
+                  what === "hangs"
+                    ? hang
+                    : Effect.zipRight(Effect.sleep("1 second"), what === "fails" ? Effect.fail(died) : Effect.void)
+              )
+              : Effect.void
+        })
+        const session = yield* InMemory.make(agent)
+        yield* Effect.flatMap(agent.live, ([voice]) => voice?.die(died) ?? Effect.void)
+        yield* Effect.sleep("1 second")
+        yield* Effect.flatten(session.sessions.restart(session.id, "requested"))
+        expect(yield* agent.live).toHaveLength(1)
+        yield* session.shutdown
+        InMemory.checkHistory(yield* session.history)
+      }).pipe(InMemory.repeatable),
+    { ...oneStandsStill, schedules: 300 }
+  )
+})
