@@ -15,7 +15,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Mailbox from "effect/Mailbox"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { AgentEvent } from "../domain/AgentEvent.js"
@@ -23,6 +22,7 @@ import type { ContentBlock } from "../domain/Content.js"
 import type { ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../domain/Elicitation.js"
 import { type AgentError, AgentNotFound } from "../domain/Errors.js"
 import type { RunId, SessionId } from "../domain/Ids.js"
+import type { Intake } from "../lifecycle/stream/Intake.js"
 
 /**
  * Something that an agent said, in wire order (AG4).
@@ -59,6 +59,9 @@ export interface ConnectOptions {
   readonly resume: Option.Option<string>
 }
 
+/** What an agent has said and nobody has taken yet, in order. @since 0.1.0 */
+export type Signals = Pick<Intake<AgentSignal, AgentError>, "take" | "takeAll">
+
 /** @since 0.1.0 */
 export interface AgentConnection {
   readonly agentSessionId: string
@@ -79,7 +82,7 @@ export interface AgentConnection {
    * Everything that the agent says, also between turns. Bounded: while it is full the agent's output is not read. It fails, after
    * the last signal, with the reason for which the agent is gone, and is done when the scope closes.
    */
-  readonly signals: Mailbox.ReadonlyMailbox<AgentSignal, AgentError>
+  readonly signals: Signals
   /** Opens a turn; returns when the prompt is on its way. Its end comes as `TurnEnded`, or as the failure of `signals`. */
   readonly prompt: (run: RunId, content: ReadonlyArray<ContentBlock>) => Effect.Effect<void, AgentError>
   /** Asks the agent to stop its turn; it should then end with the stop reason `cancelled`. Nothing happens between turns. */

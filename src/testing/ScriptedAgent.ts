@@ -26,7 +26,6 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Agent, AgentConnection, AgentSignal, ConnectOptions, TurnResult } from "../agent/Agent.js"
@@ -35,6 +34,7 @@ import type { ContentBlock } from "../domain/Content.js"
 import type { ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../domain/Elicitation.js"
 import type { AgentError } from "../domain/Errors.js"
 import type { RunId, SessionId } from "../domain/Ids.js"
+import * as Intake from "../lifecycle/stream/Intake.js"
 
 /**
  * One connection as the agent holds it: what its side can say at any time, within a turn or between turns.
@@ -125,7 +125,8 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
     const connect = Effect.fnUntraced(function*(options: ConnectOptions) {
       const attempt = ++connects
       const scope = yield* Effect.scope
-      const signals = yield* Mailbox.make<AgentSignal, AgentError>(script.capacity ?? 16)
+      const signals = Intake.make<AgentSignal, AgentError>(script.capacity ?? 16)
+      const tell = (signal: AgentSignal) => Effect.zipRight(signals.room, Effect.sync(() => signals.push([signal])))
       let gone: Effect.Effect<void, AgentError> = Effect.void
       let turn: Fiber.RuntimeFiber<string | void, AgentError> | undefined
 
@@ -135,11 +136,11 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
 
       const voice: Voice = {
         sessionId: options.sessionId,
-        say: (event) => Effect.asVoid(signals.offer({ _tag: "Said", event })),
+        say: (event) => tell({ _tag: "Said", event }),
         ask: Effect.fnUntraced(function*(request) {
           const answer = yield* Deferred.make<Option.Option<ElicitationAnswer>>()
           const withdrawn = yield* Deferred.make<ElicitationOutcome>()
-          return yield* signals.offer({
+          return yield* tell({
             _tag: "Asked",
             request,
             reply: (value) => Deferred.succeed(answer, value),
@@ -154,14 +155,19 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
         die: (error) =>
           Effect.suspend(() => {
             gone = Effect.fail(error)
-            return signals.fail(error)
-          }).pipe(Effect.zipRight(interruptTurn), Effect.zipRight(Effect.yieldNow()))
+            signals.end(Exit.fail(error))
+            return interruptTurn
+          }).pipe(Effect.zipRight(Effect.yieldNow()))
       }
 
       // the first finalizer is the last to run: `live` means that something of the connection may still be there
       yield* Effect.acquireRelease(
         Effect.sync(() => live.add(voice)),
-        () => Effect.zipRight(signals.end, Effect.sync(() => live.delete(voice)))
+        () =>
+          Effect.sync(() => {
+            signals.end(Exit.void)
+            live.delete(voice)
+          })
       )
       if (script.onConnect !== undefined) yield* script.onConnect({ ...voice, options, attempt })
       yield* alive
@@ -179,8 +185,8 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
         Fiber.await(fiber).pipe(
           Effect.tap(() => Effect.sync(() => turn = undefined)),
           Effect.flatMap(toResult),
-          Effect.flatMap((result) => signals.offer({ _tag: "TurnEnded", run, result })),
-          Effect.catchAllCause((cause) => signals.failCause(cause)),
+          Effect.flatMap((result) => tell({ _tag: "TurnEnded", run, result })),
+          Effect.catchAllCause((cause) => Effect.sync(() => signals.end(Exit.failCause(cause)))),
           Effect.interruptible,
           Effect.forkIn(scope)
         )

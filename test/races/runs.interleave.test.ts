@@ -9,13 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import type * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Interleave, ScriptedAgent } from "holdfast/testing"
 import { it } from "holdfast/testing/vitest"
-import { vi } from "vitest"
 import * as Content from "../../src/domain/Content.js"
 import { AgentDied } from "../../src/domain/Errors.js"
 import { SessionId } from "../../src/domain/Ids.js"
@@ -24,12 +22,6 @@ import * as RunStream from "../../src/session/RunStream.js"
 import * as InMemory from "../session/InMemory.js"
 import { itFinds } from "./found.js"
 import * as naive from "./runs.js"
-
-// Steps.ts says why
-vi.mock("effect/Mailbox", async (original) => {
-  const [mailbox, Steps] = [await original<typeof Mailbox>(), await import("./Steps.js")]
-  return { ...mailbox, make: Steps.makeMailbox(await vi.importActual("effect/Effect"), mailbox) }
-})
 
 const noTools = new AgentDied({ exitCode: 1, signal: null, stderr: "", message: "the tools cannot be listed" })
 

@@ -8,25 +8,17 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import { Interleave } from "holdfast/testing"
 import { it } from "holdfast/testing/vitest"
-import { vi } from "vitest"
 import * as Inbox from "../../src/lifecycle/stream/Inbox.js"
 import * as Requests from "../../src/lifecycle/stream/Requests.js"
 import * as StreamManager from "../../src/lifecycle/StreamManager.js"
 import { itFinds } from "./found.js"
 import * as naive from "./streams.js"
 import * as Wire from "./Wire.js"
-
-// Steps.ts says why
-vi.mock("effect/Mailbox", async (original) => {
-  const [mailbox, Steps] = [await original<typeof Mailbox>(), await import("./Steps.js")]
-  return { ...mailbox, make: Steps.makeMailbox(Effect, mailbox) }
-})
 
 /** What a scenario asks of code that keeps streams; each asks only for what it needs. */
 interface Streams {

@@ -4,8 +4,8 @@
 import { describe, expect } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Interleave, ScriptedAgent } from "holdfast/testing"
@@ -15,18 +15,13 @@ import type { Agent, AgentConnection, AgentSignal } from "../../src/agent/Agent.
 import * as Content from "../../src/domain/Content.js"
 import { AgentDied, type AgentError } from "../../src/domain/Errors.js"
 import type { RunId } from "../../src/domain/Ids.js"
+import * as Intake from "../../src/lifecycle/stream/Intake.js"
 import type * as Link from "../../src/session/AgentLink.js"
 import * as RunStream from "../../src/session/RunStream.js"
 import * as Harness from "./Harness.js"
 import * as InMemory from "./InMemory.js"
 
 leakFreeFile()
-
-// ../races/Steps.ts says why
-vi.mock("effect/Mailbox", async (original) => {
-  const [mailbox, Steps] = [await original<typeof Mailbox>(), await import("../races/Steps.js")]
-  return { ...mailbox, make: Steps.makeMailbox(await vi.importActual("effect/Effect"), mailbox) }
-})
 
 // whoever gets a connection gives way before it is used, if the test says so: what else happens meanwhile is a matter of few operations
 const link = vi.hoisted(() => ({ givesWay: false }))
@@ -56,7 +51,7 @@ const asking = ScriptedAgent.make({
     })
 })
 
-type Signals = Mailbox.Mailbox<AgentSignal, AgentError>
+type Signals = Intake.Intake<AgentSignal, AgentError>
 
 /** An agent without a script: what `prompt` does in its nth turn, and what its connection does as soon as it is there. */
 const driver = (
@@ -74,7 +69,7 @@ const driver = (
       description: name,
       connect: () =>
         Effect.gen(function*() {
-          const signals: Signals = yield* Mailbox.make<AgentSignal, AgentError>()
+          const signals = Intake.make<AgentSignal, AgentError>(16)
           yield* Effect.forkScoped(behave(signals, 0).leaves ?? Effect.void)
           return {
             agentSessionId: name,
@@ -143,17 +138,17 @@ describe("the end of a run", () => {
         const agent = yield* driver("asks and fails", (signals, turn) => ({
           prompt: (run) =>
             turn === 1
-              ? Effect.zipRight(
-                signals.offer({
+              ? Effect.suspend(() => {
+                signals.push([{
                   _tag: "Asked",
                   request: confirmation,
                   reply: () => Effect.sync(() => void replies++),
                   elsewhere: hang
-                }),
-                Effect.fail(died)
-              )
-              : Effect.asVoid(
-                signals.offer({ _tag: "TurnEnded", run, result: { _tag: "Stopped", stopReason: "end_turn" } })
+                }])
+                return Effect.fail(died)
+              })
+              : Effect.sync(() =>
+                signals.push([{ _tag: "TurnEnded", run, result: { _tag: "Stopped", stopReason: "end_turn" } }])
               )
         }))
         const session = yield* InMemory.make(agent)
@@ -168,7 +163,10 @@ describe("the end of a run", () => {
 
   it.interleaved("AG2 a prompt that finds its agent leaving ends with it", () =>
     Effect.gen(function*() {
-      const agent = yield* driver("leaves at once", (signals) => ({ prompt: () => Effect.void, leaves: signals.end }))
+      const agent = yield* driver("leaves at once", (signals) => ({
+        prompt: () => Effect.void,
+        leaves: Effect.sync(() => signals.end(Exit.void))
+      }))
       const session = yield* InMemory.make(agent)
       link.givesWay = true
       yield* follow(session, yield* session.prompt("hello"))

@@ -25,6 +25,13 @@ const died = new AgentDied({ exitCode: 3, signal: null, stderr: "oops", message:
 const text = (text: string) => ({ type: "TextChunk", text }) as const
 const question = { kind: "confirmation", message: "Shall I?" } as const
 
+const nothingMore = Effect.fnUntraced(function*(connection: AgentConnection) {
+  const more = yield* Effect.fork(connection.signals.takeAll)
+  yield* TestClock.adjust("1 second")
+  assert.isNull(more.unsafePoll())
+  yield* Fiber.interrupt(more)
+})
+
 /** Reads signals until the open turn has ended. */
 const untilEnd = (connection: AgentConnection) =>
   Effect.gen(function*() {
@@ -52,8 +59,7 @@ describe("ScriptedAgent", () => {
       const signals = yield* untilEnd(connection)
       assert.deepInclude(signals, { _tag: "Said", event: text("hello") })
       assert.deepStrictEqual(signals.at(-1), ended({ _tag: "Stopped", stopReason: "end_turn" }))
-      yield* Effect.yieldNow()
-      assert.deepStrictEqual(yield* connection.signals.size, Option.some(0))
+      yield* nothingMore(connection)
     }))
 
   it.scoped("the program's value is the stop reason and its failure is the turn's", () =>
@@ -122,8 +128,7 @@ describe("ScriptedAgent", () => {
       yield* connection.prompt(run, hello)
       yield* Effect.yieldNow()
       yield* connection.cancel
-      yield* Effect.yieldNow()
-      assert.deepStrictEqual(yield* connection.signals.size, Option.some(0))
+      yield* nothingMore(connection)
       yield* Deferred.succeed(gate, undefined)
       assert.deepStrictEqual(yield* untilEnd(connection), [ended({ _tag: "Stopped", stopReason: "end_turn" })])
     }))
@@ -137,7 +142,7 @@ describe("ScriptedAgent", () => {
       const connection = yield* agent.connect(options)
       yield* connection.prompt(run, hello)
       assert.deepStrictEqual(yield* connection.signals.take, { _tag: "Said", event: text("last") })
-      assert.strictEqual(yield* Effect.flip(connection.signals.await), died)
+      assert.strictEqual(yield* Effect.flip(connection.signals.take), died)
       assert.strictEqual(yield* Effect.flip(connection.prompt(run, hello)), died)
     }))
 
@@ -164,7 +169,7 @@ describe("ScriptedAgent", () => {
       yield* connection.prompt(run, hello)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(spoken, 2)
-      yield* connection.signals.takeN(2)
+      yield* Effect.replicateEffect(connection.signals.take, 2)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(spoken, 4)
     }))
@@ -240,7 +245,8 @@ describe("ScriptedAgent", () => {
       yield* Effect.yieldNow()
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(stopped, ["turn", "background"])
-      assert.deepStrictEqual(yield* Effect.exit(connection.signals.await), Exit.void)
+      const [, done] = yield* connection.signals.takeAll
+      assert.isTrue(done)
       assert.strictEqual((yield* agent.live).length, 0)
       assert.deepStrictEqual(Array.from(Fiber.unsafeRoots()).filter((fiber) => !before.has(fiber)), [])
     }))

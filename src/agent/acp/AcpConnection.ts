@@ -97,7 +97,7 @@ export const connect = (
   { cwd, resume }: ConnectOptions
 ): Effect.Effect<AcpConnection, AgentError, Scope.Scope> =>
   Effect.gen(function*() {
-    const queue = yield* SignalQueue.make(capacity)
+    const queue = SignalQueue.make(capacity)
     const run = yield* FiberSet.makeRuntimePromise<never, unknown, acp.RequestError>()
     const env = Environment.make(reveal(options.env))
     const grace: ChildProcess.Grace = {

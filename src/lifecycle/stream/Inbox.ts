@@ -18,11 +18,11 @@
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
-import * as Mailbox from "effect/Mailbox"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Heartbeat from "./Heartbeat.js"
+import * as Intake from "./Intake.js"
 
 /**
  * What is ready to be read; waits until something is. An empty chunk is a sign of life and nothing else. Fails with `None` at the end.
@@ -56,23 +56,22 @@ export const drain = <A, E, E2, R>(
 ): Effect.Effect<void, E | E2, R | Scope.Scope> =>
   Effect.gen(function*() {
     const { capacity = 64, concurrency = 1, ended, handle, heartbeat = Heartbeat.none, route } = options
-    const inbox = yield* Mailbox.make<A>(capacity)
+    const inbox = Intake.make<A>(capacity)
     let over: Exit.Exit<never, Option.Option<E>> | undefined
 
     const read = Effect.flatMap(pull, (messages) => {
-      const ours = route === undefined ? messages : Chunk.filter(messages, (message) => !route(message))
-      const rest = inbox.unsafeOfferAll(ours)
-      return Chunk.isEmpty(rest)
-        ? heartbeat.beat
-        // SM7: who waits for room does not read, and then the silence is not the peer's
-        : heartbeat.hold(inbox.offerAll(rest))
+      inbox.push(route === undefined ? messages : Chunk.filter(messages, (message) => !route(message)))
+      // SM7: who waits for room does not read, and then the silence is not the peer's
+      return inbox.full() ? heartbeat.hold(inbox.room) : heartbeat.beat
     })
     yield* Effect.forever(read).pipe(
-      Effect.onExit((exit) => {
-        over = exit
-        ended?.()
-        return inbox.end
-      }),
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          over = exit
+          ended?.()
+          inbox.end(Exit.void)
+        })
+      ),
       Effect.forkScoped
     )
 

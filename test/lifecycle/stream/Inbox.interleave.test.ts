@@ -4,18 +4,10 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import { Interleave } from "holdfast/testing"
 import { it } from "holdfast/testing/vitest"
-import { vi } from "vitest"
 import * as Inbox from "../../../src/lifecycle/stream/Inbox.js"
-
-// ../../races/Steps.ts says why
-vi.mock("effect/Mailbox", async (original) => {
-  const [mailbox, Steps] = [await original<typeof Mailbox>(), await import("../../races/Steps.js")]
-  return { ...mailbox, make: Steps.makeMailbox(await vi.importActual("effect/Effect"), mailbox) }
-})
 
 const messages = [1, 2, 3, 4, 5]
 const capacity = 1
