@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
@@ -19,6 +20,8 @@ export default defineConfig({
     setupFiles: ["test/setup.ts"],
     // a process a file: what a test leaves behind is found among that process's children
     pool: "forks",
+    // most of a test's time is waiting for processes: two at a time also where there are two cores
+    poolOptions: { forks: { maxForks: Math.max(2, availableParallelism() - 1) } },
     // real agent processes start slowly on a busy machine
     testTimeout: 30_000,
     hookTimeout: 30_000
