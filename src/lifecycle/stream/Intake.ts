@@ -6,7 +6,7 @@
  *
  * ```ts
  * const intake = Intake.make<Frame, SocketError>(64)
- * socket.onFrame((frame) => intake.push([frame])) // then waits for `room` before it reads on
+ * yield* intake.offer(frames) // and then reads on
  * const [frames, done] = yield* intake.takeAll
  * ```
  *
@@ -22,6 +22,8 @@ import * as Exit from "effect/Exit"
 export interface Intake<A, E = never> {
   /** Synchronous; never refuses, but after the end nothing is kept. */
   readonly push: (items: Iterable<A>) => void
+  /** Pushes at once, and then waits while it is full: who brings more than is taken is held up. */
+  readonly offer: (items: Iterable<A>) => Effect.Effect<void>
   /** As many wait as there is room for. */
   readonly full: () => boolean
   /** Waits while it is full. */
@@ -71,14 +73,23 @@ export const make = <A, E = never>(capacity: number): Intake<A, E> => {
       return over === undefined ? Effect.zipRight(something, taking(get)) : Effect.zipRight(over, get())
     })
 
+  const push = (more: Iterable<A>) => {
+    if (over !== undefined) return
+    for (const item of more) items.push(item)
+    if (items.length > 0) wake(takers)
+  }
+
+  const room = until(() => !full(), pushers)
+
   return {
-    push: (more) => {
-      if (over !== undefined) return
-      for (const item of more) items.push(item)
-      if (items.length > 0) wake(takers)
-    },
+    push,
+    offer: (more) =>
+      Effect.suspend(() => {
+        push(more)
+        return full() ? room : Effect.void
+      }),
     full,
-    room: until(() => !full(), pushers),
+    room,
     take: taking(() => {
       const first = Arr.head(items)
       items.shift()

@@ -8,11 +8,9 @@ import { Interleave } from "holdfast/testing"
 import { it } from "holdfast/testing/vitest"
 import * as Intake from "../../../src/lifecycle/stream/Intake.js"
 
-/** Brings all of them, each when there is room for it. */
+/** Brings all of them, each when the one before it has left room. */
 const bring = (intake: Intake.Intake<number, string>, numbers: ReadonlyArray<number>) =>
-  Effect.forEach(numbers, (number) => Effect.zipRight(intake.room, Effect.sync(() => intake.push([number]))), {
-    discard: true
-  })
+  Effect.forEach(numbers, (number) => intake.offer([number]), { discard: true })
 
 const takeOneByOne = (intake: Intake.Intake<number, string>) => {
   const taken: Array<number> = []
@@ -70,6 +68,18 @@ describe("Intake", () => {
       }),
     { interruptAt: "every-step" }
   )
+
+  it.interleaved("SM8 of two who bring, each is held up, and what each brings keeps its order", () =>
+    Effect.gen(function*() {
+      const intake = Intake.make<number, string>(1)
+      const bringing = [yield* Effect.fork(bring(intake, [1, 2, 3])), yield* Effect.fork(bring(intake, [11, 12, 13]))]
+      const taking = yield* Effect.fork(takeOneByOne(intake))
+      yield* Fiber.joinAll(bringing)
+      intake.end(Exit.void)
+      const taken = yield* Fiber.join(taking)
+      expect(taken.filter((number) => number < 10)).toStrictEqual([1, 2, 3])
+      expect(taken.filter((number) => number > 10)).toStrictEqual([11, 12, 13])
+    }))
 
   it.interleaved("a failure comes after what was pushed before it, to everybody who takes", () =>
     Effect.gen(function*() {
