@@ -27,21 +27,33 @@ import type { RunId, SessionId } from "../domain/Ids.js"
 /**
  * Something that an agent said, in wire order (AG4).
  *
- * - `Said`: an event to record.
+ * - `Said`: an event to record, of `run`, or without one of the turn that is open.
  * - `Asked`: a question. `reply` answers the agent, once; `None` means that nobody will answer (it was withdrawn), and the driver
  *   says so in the protocol's own way. `elsewhere` completes when the question ends on the agent's side: it takes it back, or what the
- *   question was for is done.
- * - `TurnEnded`: the turn that `prompt` opened for `run` is over. Everything that the turn said comes before it.
+ *   question was for is done. It belongs to `run`, or without one to the turn.
+ * - `RunOpened`: the agent begins a run that nobody prompted for: a sub-agent's, or a turn that it takes by itself (RS6). With `until`
+ *   "parent" it ends with `parent` at the latest, with "session" it may outlive it. Its end is `TurnEnded`, or the connection's.
+ * - `TurnEnded`: the turn that `prompt` opened for `run`, or the run that the agent opened, is over. Everything that it said comes before.
  *
  * @since 0.1.0
  */
 export type AgentSignal =
-  | { readonly _tag: "Said"; readonly event: AgentEvent }
+  | { readonly _tag: "Said"; readonly event: AgentEvent; readonly run?: RunId | undefined }
   | {
     readonly _tag: "Asked"
     readonly request: ElicitationRequest
     readonly reply: (answer: Option.Option<ElicitationAnswer>) => Effect.Effect<void>
     readonly elsewhere: Effect.Effect<ElicitationOutcome>
+    readonly run?: RunId | undefined
+  }
+  | {
+    readonly _tag: "RunOpened"
+    readonly run: RunId
+    readonly parent?: RunId | undefined
+    readonly until: "parent" | "session"
+    /** Who works in it, when it is not the session's own agent. */
+    readonly agent?: string | undefined
+    readonly prompt: ReadonlyArray<ContentBlock>
   }
   | { readonly _tag: "TurnEnded"; readonly run: RunId; readonly result: TurnResult }
 
@@ -84,6 +96,15 @@ export interface AgentConnection {
   readonly prompt: (run: RunId, content: ReadonlyArray<ContentBlock>) => Effect.Effect<void, AgentError>
   /** Asks the agent to stop its turn; it should then end with the stop reason `cancelled`. Nothing happens between turns. */
   readonly cancel: Effect.Effect<void>
+  /** As `cancel`, for a run that the agent opened itself. Absent where it opens none, or none that can be stopped alone. */
+  readonly cancelRun?: ((run: RunId) => Effect.Effect<void>) | undefined
+  /**
+   * Puts a message into the turn that is open; `false` if it is too late for that. Absent where the agent has no such thing: then a
+   * message that steers ends the turn and opens the next one.
+   */
+  readonly steer?:
+    | ((run: RunId, content: ReadonlyArray<ContentBlock>) => Effect.Effect<boolean, AgentError>)
+    | undefined
   readonly setMode: (modeId: string) => Effect.Effect<void, AgentError>
   readonly setConfigOption: (configId: string, value: string | boolean) => Effect.Effect<void, AgentError>
 }

@@ -166,7 +166,8 @@ export const make = Effect.fnUntraced(function*(options: {
       if (signal._tag === "Said") said.push(signal.event)
       else {
         yield* say()
-        yield* signal._tag === "Asked" ? ask(signal, connectionScope) : turnEnded(signal)
+        if (signal._tag === "Asked") yield* ask(signal, connectionScope)
+        if (signal._tag === "TurnEnded") yield* turnEnded(signal)
       }
     }
     yield* say()
