@@ -183,6 +183,8 @@ const change = (state: SessionState, stored: StoredEvent): Partial<SessionState>
       return { phase: "ready" }
     case "AgentRestartFailed":
       return { phase: "failed" }
+    case "UserChunk":
+      return accept(state, stored, event.idempotencyKey)
     case "RunQueued":
       return {
         queued: stored.runId === undefined ? state.queued : [...state.queued, stored.runId],

@@ -31,13 +31,15 @@ import * as Recorder from "./Recorder.js"
 import * as Replay from "./Replay.js"
 import * as Restarts from "./Restarts.js"
 import * as Run from "./Run.js"
+import * as Steering from "./Steering.js"
 
 /** @since 0.1.0 */
 export interface PromptOptions {
   readonly content: ReadonlyArray<ContentBlock>
   /**
    * What happens while a turn is open (RS5): `refuse` fails with `SessionBusy` (the default), `queue` waits behind it and behind the
-   * others that wait, `steer` goes first: the open turn is cancelled for it.
+   * others that wait, `steer` goes into the open turn. For an agent that takes no message into a turn it goes first, and the turn is
+   * cancelled for it; when the turn is ending anyway, it goes first.
    */
   readonly whenBusy?: "refuse" | "queue" | "steer" | undefined
   /** A second prompt with the same key is the first one: same run, nothing new is started. */
@@ -115,6 +117,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const turns = yield* Scope.fork(scope, ExecutionStrategy.sequential)
   // commands and the ends of turns, one at a time; never held while an agent is waited for
   const lock = Lock.make()
+  const steering = Lock.make()
   const recorder = yield* Recorder.make(log, sessionId, options.owed)
   yield* bridge.remember(sessionId, session.decisions)
   yield* Effect.addFinalizer(() => bridge.forget(sessionId))
@@ -308,15 +311,25 @@ export const make = Effect.fnUntraced(function*(options: {
       // whoever cancels may leave, but not halfway
     }).pipe(Effect.uninterruptible)
 
-  const prompt: SessionRuntime["prompt"] = ({ content, idempotencyKey, traceparent, whenBusy = "refuse" }) =>
+  /** What was accepted with the same key. */
+  const acceptedBefore = (key: string | undefined) =>
+    key === undefined
+      ? Effect.succeed(undefined)
+      : Effect.map(Effect.catchTag(log.state(sessionId), "SessionNotFound", Effect.die), ({ accepted }) => {
+        const earlier = accepted.find((each) => each.key === key)
+        return earlier === undefined ? undefined : { runId: earlier.runId, seq: earlier.seq }
+      })
+
+  /** `stops`: what steers ends the open turn. */
+  const accept = (
+    { content, idempotencyKey, traceparent, whenBusy = "refuse" }: PromptOptions,
+    stops: boolean
+  ): ReturnType<SessionRuntime["prompt"]> =>
     lock(Effect.gen(function*() {
       if (retired !== undefined) return yield* Effect.fail(closed())
       const fields = idempotencyKey === undefined ? {} : { idempotencyKey }
-      if (idempotencyKey !== undefined) {
-        const { accepted } = yield* Effect.catchTag(log.state(sessionId), "SessionNotFound", Effect.die)
-        const earlier = accepted.find((each) => each.key === idempotencyKey)
-        if (earlier !== undefined) return { runId: earlier.runId, seq: earlier.seq }
-      }
+      const earlier = yield* acceptedBefore(idempotencyKey)
+      if (earlier !== undefined) return earlier
       const { turn } = runs
       if (turn !== undefined && whenBusy === "refuse") {
         return yield* Effect.fail(
@@ -342,9 +355,27 @@ export const make = Effect.fnUntraced(function*(options: {
       const event: SessionEvent = { type: "RunQueued", prompt: content, ...fields }
       const seq = yield* Effect.uninterruptible(Effect.tap(recorder.begin({ event, runId: run.id }), () => {
         queue = whenBusy === "steer" ? [run, ...queue] : [...queue, run]
-        return whenBusy === "steer" ? cancelRun(turn) : Effect.void
+        return stops ? cancelRun(turn) : Effect.void
       }))
       return { runId: run.id, seq }
+    }))
+
+  /** Not under the lock, as the agent is waited for; one at a time, so that of two with one key the second finds the first. */
+  const steer = (options: PromptOptions) =>
+    steering(Effect.gen(function*() {
+      const turn = runs.speaking()
+      const take = Option.flatMapNullable(yield* link.current, ({ steer }) => steer)
+      if (retired !== undefined || turn === undefined || turn.cancelled || Option.isNone(take)) {
+        return yield* accept(options, true)
+      }
+      const { content, idempotencyKey } = options
+      const earlier = yield* acceptedBefore(idempotencyKey)
+      if (earlier !== undefined) return earlier
+      const steered = yield* Steering.into(turn, { content, idempotencyKey, steer: take.value, recorder })
+      return steered._tag === "Taken"
+        ? { runId: turn.id, seq: steered.seq }
+        // a turn that is ending needs nobody to end it
+        : yield* accept(options, steered._tag === "Refused")
     }))
 
   // --------------------------------------------------------------------------------------------- restart
@@ -364,7 +395,7 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const runtime: SessionRuntime = {
     start: Effect.asVoid(link.get),
-    prompt,
+    prompt: (options) => options.whenBusy === "steer" ? steer(options) : accept(options, false),
     cancel: (id) =>
       lock(Effect.zipRight(
         dropQueued((run) => id === undefined || run.id === id, "it was cancelled"),

@@ -101,6 +101,8 @@ export interface Options {
     | undefined
   /** The modes and options that each connection begins with; none by default. */
   readonly begins?: AgentConnection["begins"]
+  /** Takes a message into the open turn, `false` if it is too late. By default the agent has no such thing. */
+  readonly steer?: AgentConnection["steer"]
   /** A cancel changes nothing: the turn goes on. False by default. */
   readonly ignoresCancel?: boolean | undefined
   /** How many signals may wait to be read; 16 by default. */
@@ -237,6 +239,7 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
           Effect.suspend(() =>
             script.ignoresCancel === true ? Effect.void : opened.get(run)?.interruptAsFork(FiberId.none) ?? Effect.void
           ),
+        steer: script.steer,
         setMode: (modeId) => Effect.zipRight(alive, voice.say({ type: "ModeChanged", modeId })),
         setConfigOption: (configId, value) =>
           Effect.zipRight(alive, voice.say({ type: "ConfigChanged", options: [{ id: configId, currentValue: value }] }))
