@@ -13,6 +13,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Mailbox from "effect/Mailbox"
@@ -109,11 +110,22 @@ export interface AgentConnection {
   readonly setConfigOption: (configId: string, value: string | boolean) => Effect.Effect<void, AgentError>
 }
 
+/**
+ * How often a message that an agent is telling is recorded, at most: agents tell a text in hundreds of pieces a second, a person reads
+ * frames, and a store pays for each event. The first piece is recorded at once, and nothing is lost or put out of order. `false`: every
+ * piece is an event.
+ *
+ * @since 0.1.0
+ */
+export type Coalesce = { readonly every: Duration.Duration } | false
+
 /** @since 0.1.0 */
 export interface Agent {
   readonly name: string
   readonly kind: string
   readonly description: string
+  /** `false` when left out. */
+  readonly coalesce?: Coalesce | undefined
   /**
    * A connection that holds one session of the agent. It is ready to be prompted on return; closing the scope ends everything that
    * belongs to it (AG1).

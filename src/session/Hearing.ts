@@ -19,6 +19,7 @@ import type { ElicitationBridge } from "../lifecycle/ElicitationBridge.js"
 import type { Lock } from "./Lock.js"
 import type { OpenRuns } from "./OpenRuns.js"
 import * as Ownership from "./Ownership.js"
+import type { Pace } from "./Pace.js"
 import * as Questions from "./Questions.js"
 import * as Recorder from "./Recorder.js"
 import * as Run from "./Run.js"
@@ -42,6 +43,7 @@ export const make = (options: {
   readonly bridge: ElicitationBridge["Type"]
   /** How runs end when the session does; absent while it goes on. */
   readonly retired: () => RunOutcome | undefined
+  readonly pace: Pace
 }): Hearing => {
   const { bridge, lock, recorder, runs, sessionId } = options
   const ownerOf = Ownership.make()
@@ -63,10 +65,14 @@ export const make = (options: {
       endOne(run, outcome)
     ).pipe(Effect.uninterruptible)
 
-  const say = (said: ReadonlyArray<Signal<"Said">>) =>
-    said.length === 0 ?
-      Effect.void :
-      recorder.say(() => said.map(({ event, run }) => ({ event, runId: ownerOf(event, runs.speaking(run)?.id) })))
+  /** With a connection, the agent may go on with what it says. */
+  const say = (said: ReadonlyArray<Signal<"Said">>, connection?: Scope.Scope) =>
+    said.length === 0
+      ? Effect.void
+      : options.pace(
+        () => said.map(({ event, run }) => ({ event, runId: ownerOf(event, runs.speaking(run)?.id) })),
+        connection
+      )
 
   // under the lock, because it must not happen between the closing of a run's scope and its `RunEnded`
   const ask = (signal: Signal<"Asked">, connection: Scope.Scope) =>
@@ -137,7 +143,7 @@ export const make = (options: {
           break
       }
     }
-    yield* say(said)
+    yield* say(said, connection)
   })
 
   return { handle, end }

@@ -10,7 +10,7 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { AgentConnection, Agents } from "../agent/Agent.js"
+import type { AgentConnection, Agents, Coalesce } from "../agent/Agent.js"
 import type { RunOutcome, SessionEvent } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
 import type { LogError } from "../domain/Errors.js"
@@ -27,6 +27,7 @@ import * as Hearing from "./Hearing.js"
 import * as History from "./History.js"
 import * as Lock from "./Lock.js"
 import * as OpenRuns from "./OpenRuns.js"
+import * as Pace from "./Pace.js"
 import * as Recorder from "./Recorder.js"
 import * as Replay from "./Replay.js"
 import * as Restarts from "./Restarts.js"
@@ -124,10 +125,19 @@ export const make = Effect.fnUntraced(function*(options: {
   const runs = OpenRuns.make()
   let queue: ReadonlyArray<Run.Run> = []
   let retired: RunOutcome | undefined
+  let coalesce: Coalesce = false
 
   // ------------------------------------------------------------------------------------- the agent's side
 
-  const hearing = Hearing.make({ sessionId, runs, lock, recorder, bridge, retired: () => retired })
+  const hearing = Hearing.make({
+    sessionId,
+    runs,
+    lock,
+    recorder,
+    bridge,
+    retired: () => retired,
+    pace: Pace.make(recorder, () => coalesce === false ? undefined : coalesce.every)
+  })
 
   // built when it is needed: a stream at rest is larger than all the rest of an idle session
   const history = Effect.suspend(() =>
@@ -170,6 +180,7 @@ export const make = Effect.fnUntraced(function*(options: {
     dial: Effect.gen(function*() {
       yield* annotateSpan
       const agent = yield* options.agents.get(session.agent)
+      coalesce = agent.coalesce ?? false
       const { agentSessionId } = yield* Effect.orDie(log.state(sessionId))
       return yield* agent.connect({ sessionId, cwd: session.cwd, resume: Option.fromNullable(agentSessionId) })
     }),
