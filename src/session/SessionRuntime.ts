@@ -73,6 +73,11 @@ export interface SessionRuntime {
   /** Takes back what was decided for always about the subject. */
   readonly revoke: (subject: string) => Effect.Effect<void, DecisionNotFound | LogError>
   readonly connection: Effect.Effect<AgentConnection, AgentLink.LinkError>
+  /**
+   * Ends the agent for the reason that is given and takes no more commands, if nothing is open and nothing waits: whether it did. The
+   * session's scope is to be closed then.
+   */
+  readonly rest: (reason: string) => Effect.Effect<boolean>
   /** Takes no more commands; the open run will end as told when the scope closes. */
   readonly retire: (outcome: RunOutcome) => Effect.Effect<void>
   /** Records the session's last event, when its scope has closed. */
@@ -426,6 +431,15 @@ export const make = Effect.fnUntraced(function*(options: {
         yield* recorder.begin({ event: { type: "DecisionRevoked", subject } })
       })),
     connection: link.get,
+    rest: (reason) =>
+      lock(Effect.sync(() => {
+        if (retired !== undefined || runs.turn !== undefined || runs.opened().length > 0) return false
+        retired = { _tag: "Lost", reason }
+        return true
+      })).pipe(
+        Effect.tap((rests) => rests ? link.drop(reason) : Effect.void),
+        Effect.uninterruptible
+      ),
     retire: (outcome) =>
       lock(Effect.suspend(() => {
         retired = outcome

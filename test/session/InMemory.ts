@@ -40,10 +40,10 @@ export const repeatable = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Eff
   })
 
 /** One open session of the agent. The log outlives the sessions, so that it tells how they ended. */
-export const make = Effect.fnUntraced(function*(agent: Agent) {
+export const make = Effect.fnUntraced(function*(agent: Agent, options: Sessions.Options = {}) {
   const log = yield* Effect.map(Layer.build(EventLog.layerMemory), Context.get(EventLog.EventLog))
   const scope = yield* Scope.make()
-  const layer = Sessions.layer.pipe(
+  const layer = Sessions.layerWith(options).pipe(
     Layer.provide([Layer.succeed(EventLog.EventLog, log), Agents.layer([agent]), platform])
   )
   const sessions = yield* Effect.map(Scope.extend(Layer.build(layer), scope), Context.get(Sessions.Sessions))
