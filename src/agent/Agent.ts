@@ -13,6 +13,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
@@ -27,21 +28,33 @@ import type { Intake } from "../lifecycle/stream/Intake.js"
 /**
  * Something that an agent said, in wire order (AG4).
  *
- * - `Said`: an event to record.
+ * - `Said`: an event to record, of `run`, or without one of the turn that is open.
  * - `Asked`: a question. `reply` answers the agent, once; `None` means that nobody will answer (it was withdrawn), and the driver
  *   says so in the protocol's own way. `elsewhere` completes when the question ends on the agent's side: it takes it back, or what the
- *   question was for is done.
- * - `TurnEnded`: the turn that `prompt` opened for `run` is over. Everything that the turn said comes before it.
+ *   question was for is done. It belongs to `run`, or without one to the turn.
+ * - `RunOpened`: the agent begins a run that nobody prompted for: a sub-agent's, or a turn that it takes by itself (RS6). With `until`
+ *   "parent" it ends with `parent` at the latest, with "session" it may outlive it. Its end is `TurnEnded`, or the connection's.
+ * - `TurnEnded`: the turn that `prompt` opened for `run`, or the run that the agent opened, is over. Everything that it said comes before.
  *
  * @since 0.1.0
  */
 export type AgentSignal =
-  | { readonly _tag: "Said"; readonly event: AgentEvent }
+  | { readonly _tag: "Said"; readonly event: AgentEvent; readonly run?: RunId | undefined }
   | {
     readonly _tag: "Asked"
     readonly request: ElicitationRequest
     readonly reply: (answer: Option.Option<ElicitationAnswer>) => Effect.Effect<void>
     readonly elsewhere: Effect.Effect<ElicitationOutcome>
+    readonly run?: RunId | undefined
+  }
+  | {
+    readonly _tag: "RunOpened"
+    readonly run: RunId
+    readonly parent?: RunId | undefined
+    readonly until: "parent" | "session"
+    /** Who works in it, when it is not the session's own agent. */
+    readonly agent?: string | undefined
+    readonly prompt: ReadonlyArray<ContentBlock>
   }
   | { readonly _tag: "TurnEnded"; readonly run: RunId; readonly result: TurnResult }
 
@@ -87,15 +100,35 @@ export interface AgentConnection {
   readonly prompt: (run: RunId, content: ReadonlyArray<ContentBlock>) => Effect.Effect<void, AgentError>
   /** Asks the agent to stop its turn; it should then end with the stop reason `cancelled`. Nothing happens between turns. */
   readonly cancel: Effect.Effect<void>
+  /** As `cancel`, for a run that the agent opened itself. Absent where it opens none, or none that can be stopped alone. */
+  readonly cancelRun?: ((run: RunId) => Effect.Effect<void>) | undefined
+  /**
+   * Puts a message into the turn that is open; `false` if it is too late for that. Absent where the agent has no such thing: then a
+   * message that steers ends the turn and opens the next one.
+   */
+  readonly steer?:
+    | ((run: RunId, content: ReadonlyArray<ContentBlock>) => Effect.Effect<boolean, AgentError>)
+    | undefined
   readonly setMode: (modeId: string) => Effect.Effect<void, AgentError>
   readonly setConfigOption: (configId: string, value: string | boolean) => Effect.Effect<void, AgentError>
 }
+
+/**
+ * How often a message that an agent is telling is recorded, at most: agents tell a text in hundreds of pieces a second, a person reads
+ * frames, and a store pays for each event. The first piece is recorded at once, and nothing is lost or put out of order. `false`: every
+ * piece is an event.
+ *
+ * @since 0.1.0
+ */
+export type Coalesce = { readonly every: Duration.Duration } | false
 
 /** @since 0.1.0 */
 export interface Agent {
   readonly name: string
   readonly kind: string
   readonly description: string
+  /** `false` when left out. */
+  readonly coalesce?: Coalesce | undefined
   /**
    * A connection that holds one session of the agent. It is ready to be prompted on return; closing the scope ends everything that
    * belongs to it (AG1).

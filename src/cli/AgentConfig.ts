@@ -5,10 +5,13 @@
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import { AcpAgentOptions, McpServer } from "../agent/acp/AcpAgent.js"
+import type { Coalesce } from "../agent/Agent.js"
+import { Lasting } from "./Lasting.js"
 import * as Secret from "./Secret.js"
 
 const later: ReadonlyArray<unknown> = ["agentctl", "agui", "loop"]
@@ -25,8 +28,19 @@ const Kind = Schema.Literal("acp").annotations({
 const Values = Schema.optionalWith(Schema.Record({ key: Schema.String, value: Secret.Secret }), { exact: true })
 const [RemoteServer, LocalServer] = McpServer.members
 
+/** What an agent of every kind can have. */
+const shared = {
+  coalesce: Schema.optionalWith(
+    Schema.Union(Schema.Struct({ every: Lasting }), Schema.Literal(false)).annotations({
+      message: () => ({ message: "must be false, or { every: \"16 millis\" }", override: true })
+    }),
+    { exact: true }
+  )
+}
+
 const Acp = Schema.Struct({
   ...AcpAgentOptions.fields,
+  ...shared,
   kind: Schema.Literal("acp"),
   env: Values,
   mcpServers: Schema.optionalWith(
@@ -46,6 +60,9 @@ export const AgentConfig = Schema.Struct({ kind: Kind }, Schema.Record({ key: Sc
 /** @since 0.1.0 */
 export type AgentConfig = typeof AgentConfig.Type
 
+/** A frame of a screen: what a person sees of a text that is being told. @since 0.1.0 */
+export const frame: Coalesce = { every: Duration.millis(16) }
+
 type McpServerConfig = NonNullable<typeof Acp.Type["mcpServers"]>[number]
 
 /**
@@ -53,7 +70,7 @@ type McpServerConfig = NonNullable<typeof Acp.Type["mcpServers"]>[number]
  *
  * @since 0.1.0
  */
-export const resolve = Effect.fnUntraced(function*({ kind: _, ...agent }: AgentConfig, folder: string) {
+export const resolve = Effect.fnUntraced(function*({ coalesce: _, kind: __, ...agent }: AgentConfig, folder: string) {
   const values = (where: string, secrets: Readonly<Record<string, Secret.Secret>> = {}) =>
     Effect.all(
       Record.map(secrets, (secret, name) =>

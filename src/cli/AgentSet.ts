@@ -12,7 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Record from "effect/Record"
 import type * as Redacted from "effect/Redacted"
 import * as AcpAgent from "../agent/acp/AcpAgent.js"
-import { Agents, makeAgents } from "../agent/Agent.js"
+import { Agents, type Coalesce, makeAgents } from "../agent/Agent.js"
 import * as AgentConfig from "./AgentConfig.js"
 import { type CliError, unusable } from "./CliError.js"
 import type * as Config from "./Config.js"
@@ -24,6 +24,8 @@ export interface Offer {
   readonly name: string
   readonly from: "configured" | "built in" | "installed"
   readonly options: AcpAgent.AcpAgentOptions
+  /** At which pace what it says is recorded. */
+  readonly coalesce: Coalesce
 }
 
 /** The variables that are set, as an agent is given them. */
@@ -35,7 +37,12 @@ const variables = (names: ReadonlyArray<string>): Effect.Effect<Record<string, R
 const configured = ({ agents, folder }: Config.Loaded) =>
   Effect.forEach(Object.entries(agents), ([name, agent]) =>
     AgentConfig.resolve(agent, folder).pipe(
-      Effect.map((options): Offer => ({ name, from: "configured", options })),
+      Effect.map((options): Offer => ({
+        name,
+        from: "configured",
+        options,
+        coalesce: agent.coalesce ?? AgentConfig.frame
+      })),
       Effect.mapError((fault) => `agents.${name}.${fault}`),
       Effect.either
     )).pipe(Effect.flatMap((results) => {
@@ -55,7 +62,9 @@ const demo = Effect.gen(function*() {
       args: [...program.args, "demo-agent"],
       env: yield* variables(["HOLDFAST_DEMO", "HOLDFAST_DEMO_PACE", "HOLDFAST_DEMO_STATE"]),
       description: "The demo: no network, no key; /help lists what it can show"
-    }
+    },
+    // who has it stream a number of chunks means to see that number
+    coalesce: false
   }
   return offer
 })
@@ -66,7 +75,12 @@ const installed = Effect.flatMap(
     Effect.forEach(agents, ({ args, command, description, keys, name }) =>
       Effect.map(
         variables(keys),
-        (env): Offer => ({ name, from: "installed", options: { command, args, env, description } })
+        (env): Offer => ({
+          name,
+          from: "installed",
+          options: { command, args, env, description },
+          coalesce: AgentConfig.frame
+        })
       ))
 )
 
@@ -94,5 +108,11 @@ export const layer = (
   Layer.effect(
     Agents,
     Effect.flatMap(offers(loaded), (all) =>
-      Effect.map(Effect.forEach(all, ({ name, options }) => AcpAgent.make(name, options)), makeAgents))
+      Effect.map(
+        Effect.forEach(
+          all,
+          ({ coalesce, name, options }) => Effect.map(AcpAgent.make(name, options), (agent) => ({ ...agent, coalesce }))
+        ),
+        makeAgents
+      ))
   )

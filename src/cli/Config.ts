@@ -30,6 +30,7 @@ import * as Schema from "effect/Schema"
 import * as Yaml from "yaml"
 import * as AgentConfig from "./AgentConfig.js"
 import { type CliError, unusable } from "./CliError.js"
+import { Lasting } from "./Lasting.js"
 import * as Secret from "./Secret.js"
 
 const rule = (what: string) => ({
@@ -79,6 +80,11 @@ const Restarts = Schema.Struct({
   coolDown: optional(Positive)
 })
 
+/** Sessions that are idle for this long give up their agents; `false`: never. */
+const Idle = Schema.Union(Schema.Struct({ after: Lasting }), Schema.Literal(false)).annotations({
+  message: () => ({ message: "must be false, or { after: \"30 minutes\" }", override: true })
+})
+
 const choice = <const Choices extends readonly [string, ...ReadonlyArray<string>]>(choices: Choices) =>
   Schema.Literal(...choices).annotations(rule(`one of ${choices.join(", ")}`))
 
@@ -123,6 +129,7 @@ export const Settings = Schema.Struct({
   retention: optional(Schema.Struct({ maxEvents: Positive })),
   questions: optional(Questions),
   restarts: optional(Restarts),
+  idle: optional(Idle),
   log: optional(Log),
   telemetry: optional(Telemetry),
   /** Whether `/metrics` is open to who has no token. */
@@ -180,6 +187,8 @@ const readers: ReadonlyArray<readonly [path: ReadonlyArray<string>, read: (text:
   [["questions", "unattendedAfter"], number],
   [["questions", "unattendedThen"], same],
   ...Object.keys(Restarts.fields).map((key) => [["restarts", key], number] as const),
+  [["idle"], boolean],
+  [["idle", "after"], same],
   ...Object.keys(Log.fields).map((key) => [["log", key], same] as const),
   [["telemetry", "otlp", "url"], same],
   [["telemetry", "serviceName"], same],

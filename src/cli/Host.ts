@@ -71,6 +71,7 @@ export const layer = (loaded: Config.Loaded, options: {
     maxPending: settings.limits?.pendingQuestions,
     ...questions(settings.questions),
     restarts: restarts(settings.restarts),
+    idle: settings.idle === false ? undefined : settings.idle ?? { after: "30 minutes" },
     cancelGrace: options.cancelGrace
   })
   // closed from the top: sessions end their agents, while the log is still there to tell and the ledger to forget

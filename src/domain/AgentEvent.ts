@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import { ContentBlock, ToolContent } from "./Content.js"
 import { Decision } from "./Decision.js"
 import { Elicitation, ElicitationOutcome } from "./Elicitation.js"
-import { ElicitationId } from "./Ids.js"
+import { ElicitationId, RunId } from "./Ids.js"
 import { Traceparent } from "./Traceparent.js"
 
 const event = <Type extends string, Fields extends Schema.Struct.Fields>(type: Type, fields: Fields) =>
@@ -58,7 +58,12 @@ export const TextChunk = event("TextChunk", { text: Schema.String, messageId: op
 /** @since 0.1.0 */
 export const ThoughtChunk = event("ThoughtChunk", { text: Schema.String, messageId: optionalString })
 /** A part of a user's message that the agent itself reports; the prompt of a run is in its `RunStarted`. @since 0.1.0 */
-export const UserChunk = event("UserChunk", { content: ContentBlock, messageId: optionalString })
+export const UserChunk = event("UserChunk", {
+  content: ContentBlock,
+  messageId: optionalString,
+  /** Of a message that was put into the open turn. */
+  idempotencyKey: optionalString
+})
 /** A part of a message that is not text: an image, audio, a resource. @since 0.1.0 */
 export const ContentChunk = event("ContentChunk", {
   role: Schema.Literal("agent", "thought"),
@@ -132,8 +137,8 @@ export const GitStatusChanged = event("GitStatusChanged", { status: Schema.Unkno
 export const FilesChanged = event("FilesChanged", {
   changes: Schema.Array(Schema.Struct({ path: Schema.String, kind: Schema.String }))
 })
-/** Something a person should know and nothing stops for. @since 0.1.0 */
-export const Warning = event("Warning", { message: Schema.String, detail: optionalString })
+/** Something a person should know and nothing stops for. `kind` is for programs: `gap` says that events were lost upstream. @since 0.1.0 */
+export const Warning = event("Warning", { message: Schema.String, detail: optionalString, kind: optionalString })
 /** What an agent said that this version has no word for: nothing is thrown away. @since 0.1.0 */
 export const Extension = event("Extension", { name: Schema.String, payload: Schema.Unknown })
 
@@ -202,10 +207,19 @@ export const AgentRestartFailed = event("AgentRestartFailed", { error: ErrorInfo
 export const RunQueued = event("RunQueued", { prompt: Schema.Array(ContentBlock), idempotencyKey: optionalString })
 /** A queued prompt that will never start. @since 0.1.0 */
 export const RunDropped = event("RunDropped", { reason: Schema.String })
-/** `traceparent`: where the request that prompted stands in its caller's trace, if it said so. @since 0.1.0 */
+/**
+ * `traceparent`: where the request that prompted stands in its caller's trace, if it said so. A run that the agent opened itself has
+ * `until`: with "parent" it is nested in `parentRunId` and ends with it at the latest, with "session" it is in the background, or a turn
+ * that came late, and `parentRunId` is where it comes from. `agent` works in it, when it is not the session's own.
+ *
+ * @since 0.1.0
+ */
 export const RunStarted = event("RunStarted", {
   prompt: Schema.Array(ContentBlock),
   idempotencyKey: optionalString,
+  parentRunId: Schema.optional(RunId),
+  until: Schema.optional(Schema.Literal("parent", "session")),
+  agent: optionalString,
   traceparent: Schema.optional(Traceparent)
 })
 /** @since 0.1.0 */

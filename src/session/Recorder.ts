@@ -15,6 +15,7 @@ import type { LogError } from "../domain/Errors.js"
 import type { SessionId } from "../domain/Ids.js"
 import type { Draft } from "../domain/Session.js"
 import type { EventLog } from "../log/EventLog.js"
+import * as Deltas from "./Deltas.js"
 import * as Lock from "./Lock.js"
 
 /** @since 0.1.0 */
@@ -28,6 +29,13 @@ export interface Recorder {
   readonly say: (drafts: () => ReadonlyArray<Draft>) => Effect.Effect<number>
   /** Stores the events now or, if the log fails, later. Returns the number of the last, if it is stored. */
   readonly end: (...drafts: ReadonlyArray<Draft>) => Effect.Effect<Option.Option<number>>
+  /**
+   * Holds a piece of a text back, joined to the one that is held back already, until something else is stored or it is let go; `false` if
+   * that would become too long, and nothing has changed. Whatever comes after it, it comes before that in the log.
+   */
+  readonly hold: (delta: Deltas.Delta) => boolean
+  /** Stores what is held back, now or, if the log fails, later. */
+  readonly letGo: Effect.Effect<void>
 }
 
 const pause = Schedule.exponential("50 millis")
@@ -35,6 +43,10 @@ const patience = Schedule.intersect(pause, Schedule.recurs(6))
 const longPause = Schedule.modifyDelay(pause, (_, delay) => Duration.min(delay, "5 seconds"))
 
 const isPassing = (error: LogError): boolean => error._tag === "EventLogUnavailable"
+
+/** Tries again while the store fails, for some seconds; a log that still does not take it is a defect. @since 0.1.0 */
+export const patiently = <A>(storing: Effect.Effect<A, LogError>): Effect.Effect<A> =>
+  storing.pipe(Effect.retry({ while: isPassing, schedule: patience }), Effect.orDie)
 
 /**
  * `owed` is what the log has open of an earlier life of the session. Until its scope closes, it tries to store what is owed.
@@ -50,10 +62,15 @@ export const make = Effect.fnUntraced(function*(
   // RS1: to decide to which run an event belongs and to store it is one step, and so is to fail and to owe
   const step = Lock.make()
   let paying = false
+  let held: Deltas.Delta | undefined
 
   const store = (drafts: () => ReadonlyArray<Draft>): Effect.Effect<number, LogError> =>
     Effect.suspend(() => {
-      const all = [...owed, ...drafts()]
+      const first = held
+      // from here on there may be another; this one is before it, whatever becomes of the store
+      held = undefined
+      if (first !== undefined) owed = [...owed, first]
+      const all = first === undefined ? [...owed, ...drafts()] : Deltas.joined([...owed, ...drafts()])
       return all.length === 0 ? Effect.succeed(0) : Effect.tap(log.append(session, all), () => {
         owed = []
       })
@@ -86,11 +103,7 @@ export const make = Effect.fnUntraced(function*(
 
   const recorder: Recorder = {
     begin: (...drafts) => step(store(() => drafts)),
-    say: (drafts) =>
-      step(store(drafts)).pipe(
-        Effect.retry({ while: isPassing, schedule: patience }),
-        Effect.orDie
-      ),
+    say: (drafts) => patiently(step(store(drafts))),
     end: (...drafts) =>
       step(
         Effect.catchAllCause(Effect.asSome(store(() => drafts)), (cause) => {
@@ -101,7 +114,14 @@ export const make = Effect.fnUntraced(function*(
             Effect.as(Option.none())
           )
         })
-      ).pipe(Effect.uninterruptible)
+      ).pipe(Effect.uninterruptible),
+    hold: (delta) => {
+      const both = held === undefined ? delta : Deltas.join(held, delta)
+      if (both === undefined) return false
+      held = both
+      return true
+    },
+    letGo: Effect.suspend(() => held === undefined && owed.length === 0 ? Effect.void : Effect.asVoid(recorder.end()))
   }
   return recorder
 })

@@ -12,6 +12,7 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -57,6 +58,7 @@ import * as StreamManager from "../lifecycle/StreamManager.js"
 import { type Cursor, EventLog, type LogEntry, type Reader } from "../log/EventLog.js"
 import * as Detach from "./Detach.js"
 import * as History from "./History.js"
+import * as Idle from "./Idle.js"
 import * as Lock from "./Lock.js"
 import type { Restarts } from "./Restarts.js"
 import * as SessionRuntime from "./SessionRuntime.js"
@@ -164,15 +166,24 @@ export interface Options {
   readonly maxPromptLength?: number | undefined
   /** How long an agent may take to end a cancelled turn before it is ended itself; 10 seconds when left out. */
   readonly cancelGrace?: Duration.DurationInput | undefined
+  /**
+   * A session in which nothing runs and nothing waits, and of which nobody has heard or asked anything for `after`, gives up its agent and
+   * goes to sleep; the next command wakes it. Never when left out.
+   */
+  readonly idle?: { readonly after: Duration.DurationInput } | undefined
   /** How the restarts of an agent are paced; `RestartCoalescer.Policy` has the defaults. */
   readonly restarts?: RestartCoalescer.Policy | undefined
 }
 
-/** A session in memory. It is `closing` from the moment at which it takes no more commands. */
-interface Live {
+/**
+ * A session in memory. It is `closing` from the moment at which it takes no more commands, and `resting` while it goes to sleep: whoever
+ * comes then waits, and wakes it again.
+ */
+interface Live extends Idle.Use {
   readonly runtime: SessionRuntime.SessionRuntime
   readonly scope: Scope.CloseableScope
   closing: Deferred.Deferred<void> | undefined
+  resting: Deferred.Deferred<void> | undefined
 }
 
 /**
@@ -192,6 +203,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     cancelGrace: Duration.decode(options.cancelGrace ?? "10 seconds")
   }
   const live = new Map<SessionId, Live>()
+  const idle = Idle.make((id) => live.get(id))
   // looking a session up and waking it is one step
   const waking = Lock.make()
 
@@ -256,7 +268,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       )
       const runtime = yield* Effect.flatten(Fiber.await(making))
       if (down) yield* runtime.retire(lost)
-      const entry: Live = { runtime, scope: own, closing: undefined }
+      const usedAt = yield* Clock.currentTimeMillis
+      const entry: Live = { runtime, scope: own, closing: undefined, resting: undefined, users: 0, usedAt }
       live.set(session.id, entry)
       return entry
       // made also while the scope closes: it is retired then; and registered also when the one who woke it leaves, as it has no
@@ -266,15 +279,50 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const again = (session: SessionState) =>
     wake(session, recovery(session, "its end could not be recorded when it came"))
 
-  const runtimeOf = (id: SessionId) =>
+  const awake = (id: SessionId) =>
     waking(Effect.gen(function*() {
       const known = live.get(id)
-      if (known?.closing !== undefined) return yield* Effect.fail(closedError(id))
-      if (known !== undefined) return known.runtime
+      if (known !== undefined) return known
       const session = yield* log.state(id)
       if (session.phase === "closed") return yield* Effect.fail(closedError(id))
-      return (yield* again(session)).runtime
+      return yield* again(session)
     }))
+
+  /** Gives a command the live session, which is awake as long as the command takes. */
+  const using = <A, E, R>(
+    id: SessionId,
+    command: (runtime: SessionRuntime.SessionRuntime) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | SessionNotFound | SessionClosed | LogError, R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(restore(awake(id)), (entry) => {
+        // one step: to find it awake and to keep it so
+        if (entry.closing !== undefined) return Effect.fail(closedError(id))
+        if (entry.resting !== undefined) {
+          return Effect.zipRight(restore(Deferred.await(entry.resting)), restore(using(id, command)))
+        }
+        entry.users++
+        return Effect.ensuring(restore(command(entry.runtime)), Idle.left(entry))
+      })
+    )
+
+  /** Puts the session to sleep, if it really is idle: on return it is awake or gone from memory. */
+  const rest: Idle.Rest<Live> = (id, entry, isIdle, since, reason) =>
+    Effect.flatMap(Effect.option(log.state(id)), (state) =>
+      Effect.suspend(() => {
+        // one step: to find that nobody uses it and to tell those who come
+        if (entry.closing !== undefined || !idle.isUnused(id, entry, since) || !Option.exists(state, isIdle)) {
+          return Effect.void
+        }
+        const resting = entry.resting = Deferred.unsafeMake<void>(FiberId.none)
+        return entry.runtime.rest(reason).pipe(
+          Effect.tap((rests) => rests ? Scope.close(entry.scope, Exit.void) : Effect.void),
+          Effect.onExit((exit) => {
+            entry.resting = undefined
+            if (Exit.isFailure(exit) || exit.value) live.delete(id)
+            return Deferred.succeed(resting, void 0)
+          })
+        )
+      })).pipe(Effect.uninterruptible)
 
   const get = (id: SessionId) =>
     Effect.zipWith(log.state(id), bridge.pending({ sessionId: id }), (state, elicitations) => ({
@@ -353,13 +401,23 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     Effect.uninterruptible(Effect.flatten(
       waking(Effect.gen(function*() {
         const known = live.get(id)
-        if (known?.closing !== undefined) return Effect.zipRight(Deferred.await(known.closing), close(id))
+        const ending = known?.closing ?? known?.resting
+        if (ending !== undefined) return Effect.zipRight(Deferred.await(ending), close(id))
         const session = yield* log.state(id)
         if (session.phase === "closed") return Effect.void
         const entry = known ?? (yield* again(session))
         return yield* release(id, entry, { _tag: "Cancelled" }, entry.runtime.seal)
       }))
     ))
+
+  if (options.idle !== undefined) {
+    yield* Effect.forkScoped(Idle.sweep({
+      after: Duration.decode(options.idle.after),
+      all: () => live,
+      isUnused: idle.isUnused,
+      rest
+    }))
+  }
 
   const counts = Effect.gen(function*() {
     const sessions = { starting: 0, idle: 0, running: 0, waiting: 0, restarting: 0, closed: 0, failed: 0 }
@@ -389,21 +447,17 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     create,
     get,
     list: (query) => Effect.map(log.sessions(query), (states) => states.map(toSession)),
-    prompt: (id, prompt) =>
-      Effect.zipRight(checkPrompt(prompt), Effect.flatMap(runtimeOf(id), (runtime) => runtime.prompt(prompt))),
-    cancel: (id, run) => Effect.flatMap(runtimeOf(id), (runtime) => runtime.cancel(run)),
+    prompt: (id, prompt) => Effect.zipRight(checkPrompt(prompt), using(id, (runtime) => runtime.prompt(prompt))),
+    cancel: (id, run) => using(id, (runtime) => runtime.cancel(run)),
     restart: (id, cause) =>
-      Effect.flatMap(runtimeOf(id), (runtime) => runtime.restart(cause)).pipe(
+      using(id, (runtime) => runtime.restart(cause)).pipe(
         Effect.map((settled) => Effect.zipRight(settled, Effect.catchTag(get(id), "SessionNotFound", Effect.die)))
       ),
     setMode: (id, modeId) =>
-      Effect.flatMap(
-        runtimeOf(id),
-        (runtime) => Effect.flatMap(runtime.connection, (connection) => connection.setMode(modeId))
-      ),
+      using(id, (runtime) => Effect.flatMap(runtime.connection, (connection) => connection.setMode(modeId))),
     setConfigOption: (id, configId, value) =>
-      Effect.flatMap(
-        runtimeOf(id),
+      using(
+        id,
         (runtime) => Effect.flatMap(runtime.connection, (connection) => connection.setConfigOption(configId, value))
       ),
     elicitations: (id) => Effect.zipRight(log.head(id), bridge.pending({ sessionId: id })),
@@ -417,12 +471,15 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       ),
     attend: bridge.attend,
     decisions: (id) => Effect.map(log.state(id), ({ decisions }) => decisions),
-    revoke: (id, subject) => Effect.flatMap(runtimeOf(id), (runtime) => runtime.revoke(subject)),
+    revoke: (id, subject) => using(id, (runtime) => runtime.revoke(subject)),
     counts,
     close,
-    events: log.tail,
+    events: (cursor) => Stream.unwrapScoped(Effect.as(idle.watch(cursor.session), log.tail(cursor))),
     history: log.read,
-    reader: log.reader
+    reader: (cursor, options) =>
+      options.follow
+        ? Effect.zipRight(idle.watch(cursor.session), log.reader(cursor, options))
+        : log.reader(cursor, options)
   })
 })
 

@@ -3,6 +3,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import { describe, expect, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -238,6 +239,20 @@ agents:
       const [local, remote] = agent?.options.mcpServers ?? []
       expect(value(local !== undefined && "env" in local && local.env?.["KEY"])).toBe("hush")
       expect(value(remote !== undefined && "headers" in remote && remote.headers?.["authorization"])).toBe("s3cret")
+    }))
+
+  it.effect("the pace of an agent is a frame, another, or none; that of the demo is none", () =>
+    Effect.gen(function*() {
+      const agent = (coalesce: string) => `agents: { a: { kind: acp, command: x${coalesce} } }`
+      const paceOf = (file: string) => Effect.map(agents({ file }), (all) => all.map(({ coalesce }) => coalesce))
+      expect(yield* paceOf(agent(""))).toEqual([{ every: Duration.millis(16) }, false])
+      expect(yield* paceOf(agent(", coalesce: { every: 50 millis }"))).toEqual([{ every: Duration.millis(50) }, false])
+      expect(yield* paceOf(agent(", coalesce: false"))).toEqual([false, false])
+      for (const wrong of ["true", "16", "{ every: 16 }", "{ every: soon }", "{ every: 0 millis }", "{}"]) {
+        expect((yield* faults(settings({ file: agent(`, coalesce: ${wrong}`) }))).join()).toMatch(
+          /^holdfast.yaml: agents\.a\.coalesce(\.every)?: (must be|is missing)/
+        )
+      }
     }))
 
   it.effect("a secret that is not where it should be is named, with all the others", () =>
