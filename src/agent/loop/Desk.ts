@@ -146,7 +146,7 @@ export const make = Effect.fnUntraced(function*(options: {
           id,
           agent: definition.name,
           task,
-          result: Effect.interruptible(Fiber.join(fiber)),
+          result: Fiber.join(fiber),
           over: () => over,
           text: conversation.lastText,
           cancel

@@ -37,7 +37,10 @@ const shell = "[^;&|<>$`()\\n]"
 
 /** @since 0.1.0 */
 export const glob = (pattern: string, any = "[^]"): (text: string) => boolean => {
-  const source = pattern.replace(/[\\^$.|+()[\]{}]/g, "\\$&").replace(/\*+/g, `${any}*`).replace(/\?/g, any)
+  const source = pattern.replace(/[\\^$.|+()[\]{}]/g, "\\$&").replace(
+    /\*+|\?/g,
+    (wildcard) => wildcard === "?" ? any : `${any}*`
+  )
   const regExp = new RegExp(`^${source}$`)
   return (text) => regExp.test(text)
 }
