@@ -83,9 +83,10 @@ export const make = (hooks: ReadonlyArray<Hook>): RunHooks => {
         "ParseError",
         ({ message }) => Effect.fail(failed(`it said what is no output of a hook: ${message}`))
       ),
+      // also at the end of a run, which is uninterruptible itself, and also if the hook is: it must not hold up anything for longer
       Effect.interruptible,
-      // one that cannot be interrupted must not hold up the run either
       Effect.disconnect,
+      Effect.interruptible,
       Effect.timeoutFail({
         duration: within,
         onTimeout: () => failed(`it took longer than ${Duration.format(within)}`)
