@@ -106,6 +106,7 @@ describe("a tool call", () => {
 
   it.scoped("asks in the name of its run, and what it asked is withdrawn when it is over", () =>
     Effect.gen(function*() {
+      const other = yield* Deferred.make<void>()
       let late: Toolset.ToolContext | undefined
       let withdrawn: Effect.Effect<ElicitationOutcome> | undefined
       const asks = Script.tool("asks", (_args, call) =>
@@ -115,12 +116,14 @@ describe("a tool call", () => {
           yield* Effect.forkDaemon(
             Effect.timeout(call.ask({ kind: "confirmation", message: "never mind" }), "10 seconds")
           )
+          yield* Deferred.await(other)
           const answer = yield* call.ask({ kind: "confirmation", message: "sure?" })
           return Toolset.text(Option.isSome(answer) ? answer.value.action : "nobody")
         }))
       const { result, signals } = yield* turn([["asks"]], { tools: Script.tools(asks) }, (asked) => {
         if (asked.request.message === "sure?") return { action: "accept" }
         withdrawn = asked.elsewhere
+        Deferred.unsafeDone(other, Effect.void)
         return "waits"
       })
       expect(result).toBe("tool: accept")
