@@ -112,7 +112,7 @@ export const make = (definition: Definition): Effect.Effect<Agent, never, EventL
         const how = Option.isNone(resume) ? "opened" : "loaded"
         const all = successors(definition)
         const active = all.get(history.active ?? name) ?? definition
-        const voice = yield* Voice.make
+        const voice = Voice.make()
         const desk = yield* Desk.make({ place: { sessionId, cwd, voice }, active, history, how, train })
         yield* Effect.addFinalizer(() => voice.close)
 

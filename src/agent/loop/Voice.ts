@@ -9,17 +9,17 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
-import * as Mailbox from "effect/Mailbox"
 import type * as Option from "effect/Option"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
 import type { ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../../domain/Elicitation.js"
 import { type AgentError, AgentRequestFailed } from "../../domain/Errors.js"
 import type { RunId } from "../../domain/Ids.js"
-import type { AgentSignal, TurnResult } from "../Agent.js"
+import * as Intake from "../../lifecycle/stream/Intake.js"
+import type { AgentSignal, Signals, TurnResult } from "../Agent.js"
 
 /** @since 0.1.0 */
 export interface Voice {
-  readonly signals: Mailbox.ReadonlyMailbox<AgentSignal, AgentError>
+  readonly signals: Signals
   /** Waits while nobody listens fast enough. After the connection's end it does nothing. */
   readonly say: (run: RunId | undefined, events: ReadonlyArray<AgentEvent>) => Effect.Effect<void>
   /** `None` if nobody will answer. Interrupting it takes the question back. */
@@ -62,16 +62,16 @@ const toResult = (exit: Exit.Exit<string, AgentError>, cancelled: boolean): Turn
 }
 
 /** @since 0.1.0 */
-export const make: Effect.Effect<Voice> = Effect.gen(function*() {
-  const signals = yield* Mailbox.make<AgentSignal, AgentError>(64)
-  const tell = (signal: AgentSignal) => Effect.asVoid(signals.offer(signal))
+export const make = (): Voice => {
+  const signals = Intake.make<AgentSignal, AgentError>(64)
+  const tell = (signal: AgentSignal) => signals.offer([signal])
 
   return {
     signals,
     say: (run, events) =>
       events.length === 0
         ? Effect.void
-        : Effect.asVoid(signals.offerAll(events.map((event): AgentSignal => ({ _tag: "Said", event, run })))),
+        : signals.offer(events.map((event): AgentSignal => ({ _tag: "Said", event, run }))),
     ask: (run, request, elsewhere) =>
       Effect.suspend(() => {
         const answer = Deferred.unsafeMake<Option.Option<ElicitationAnswer>>(FiberId.none)
@@ -100,6 +100,6 @@ export const make: Effect.Effect<Voice> = Effect.gen(function*() {
         Effect.tap((result) => tell({ _tag: "TurnEnded", run: id, result })),
         Effect.uninterruptible
       ),
-    close: Effect.asVoid(signals.shutdown)
+    close: Effect.sync(() => signals.end(Exit.void))
   }
-})
+}
