@@ -110,6 +110,12 @@ export class AgentRequestFailed extends Schema.TaggedError<AgentRequestFailed>()
  */
 export class AgentLost extends Schema.TaggedError<AgentLost>()("AgentLost", { message }) {}
 
+/** There is no way to the agent's endpoint: nobody listens there, or its name or its certificate is wrong. It was asked nothing. @since 0.1.0 */
+export class AgentUnreachable extends Schema.TaggedError<AgentUnreachable>()("AgentUnreachable", {
+  url: Schema.String,
+  message
+}) {}
+
 /** The agent, or its host, cannot do what was asked. @since 0.1.0 */
 export class AgentUnsupported extends Schema.TaggedError<AgentUnsupported>()("AgentUnsupported", {
   capability: Schema.String,
@@ -130,6 +136,7 @@ export const AgentError = Schema.Union(
   AgentAuthRequired,
   AgentRequestFailed,
   AgentLost,
+  AgentUnreachable,
   AgentUnsupported
 )
 /** @since 0.1.0 */
