@@ -19,6 +19,7 @@ import type { AguiAgentOptions } from "./AguiOptions.js"
 import * as Wire from "./Wire.js"
 
 export { AguiAgentOptions } from "./AguiOptions.js"
+export { probe } from "./Wire.js"
 
 /** @since 0.1.0 */
 export const make = (name: string, options: AguiAgentOptions): Effect.Effect<Agent, never, HttpClient.HttpClient> =>

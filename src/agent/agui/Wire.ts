@@ -92,6 +92,42 @@ const cancelUrl = (url: string, session: string): string | undefined => {
 export const isNotThereYet = ({ code, reason }: SseSource.SseError): boolean =>
   reason === "Unreachable" && /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/.test(code ?? "")
 
+/**
+ * Whether it can be reached with what it is given, and what it has; without a run, as that would make the agent work.
+ *
+ * @since 0.1.0
+ */
+export const probe = (
+  options: AguiAgentOptions
+): Effect.Effect<ReadonlyArray<string>, AgentError, HttpClient.HttpClient> =>
+  Effect.gen(function*() {
+    const ask = (url: string) =>
+      SseSource.make({ request: HttpClientRequest.setHeaders(HttpClientRequest.get(url), headersOf(options)) }).pipe(
+        Effect.flatMap(({ connect }) => Effect.scoped(connect)),
+        Effect.mapError((error) => ({ error, known: toAgentError(error, 0) })),
+        Effect.timeoutFail({
+          duration: options.startTimeout ?? defaults.startTimeout,
+          onTimeout: () => {
+            const message = `${url} did not answer in time`
+            const error = new SseSource.SseError({ url, reason: "Unreachable", message })
+            return { error, known: new AgentUnreachable({ url, message }) }
+          }
+        })
+      )
+    // what takes a POST refuses this in one way or another
+    yield* ask(options.url).pipe(
+      Effect.catchIf(
+        ({ error, known }) =>
+          error.reason === "Refused" && known._tag !== "AgentAuthRequired" && error.location === undefined,
+        () => Effect.void
+      ),
+      Effect.mapError(({ known }) => known)
+    )
+    if (options.events === undefined) return ["runs"]
+    yield* Effect.mapError(ask(eventsUrl(options.events, "probe")), ({ known }) => known)
+    return ["runs", "events"]
+  })
+
 /** Why a run came to nothing, in the words of all drivers. @since 0.1.0 */
 export const toAgentError = (error: SseSource.SseError, maxEvent: number): AgentError => {
   const { body = "", code, message, reason, status = 0, url } = error
