@@ -44,6 +44,8 @@ export interface Conversation {
   readonly places: {
     readonly calls: ReadonlyMap<string, number>
     readonly questions: ReadonlyMap<string, number>
+    /** Of the runs that the agent opened itself. */
+    readonly runs: ReadonlyMap<string, number>
     readonly plan: number | undefined
     readonly restart: number | undefined
   }
@@ -67,7 +69,7 @@ export const empty: Conversation = {
   options: [],
   commands: [],
   processes: new Map(),
-  places: { calls: new Map(), questions: new Map(), plan: undefined, restart: undefined }
+  places: { calls: new Map(), questions: new Map(), runs: new Map(), plan: undefined, restart: undefined }
 }
 
 /** As `Session.status` of the gateway tells it. */
@@ -87,6 +89,7 @@ type Draft = Mutable<Omit<Conversation, "items" | "processes" | "places">> & {
   places: {
     calls: Map<string, number>
     questions: Map<string, number>
+    runs: Map<string, number>
     plan: number | undefined
     restart: number | undefined
   }
@@ -218,6 +221,42 @@ const onRunEnded = (draft: Draft, stored: StoredEvent, { outcome }: EventOf<"Run
   draft.places.calls.clear()
 }
 
+const onOpened = (draft: Draft, stored: StoredEvent, { agent, prompt }: EventOf<"RunStarted">) =>
+  draft.places.runs.set(
+    stored.runId ?? "",
+    push(draft, stored, {
+      kind: "run",
+      name: agent ?? "Sub-agent",
+      asked: Describe.toText(prompt),
+      output: Items.noOutput,
+      outcome: undefined
+    })
+  )
+
+/** What is said in a run that the agent opened is folded into it; whether it was. */
+const within = (draft: Draft, { event, runId }: StoredEvent): boolean => {
+  const place = runId === undefined ? undefined : draft.places.runs.get(runId)
+  if (runId === undefined || place === undefined) return false
+  const change = (f: (run: Items.Run) => Items.Run) => replace(draft, place, "run", f)
+  switch (event.type) {
+    case "TextChunk":
+      change((run) => ({ ...run, output: Items.append(run.output, event.text) }))
+      return true
+    // its thoughts, its plan and its use of tokens are not those of the session
+    case "ThoughtChunk":
+    case "UserChunk":
+    case "PlanUpdated":
+    case "UsageUpdated":
+      return true
+    case "RunEnded":
+      change((run) => ({ ...run, outcome: event.outcome }))
+      draft.places.runs.delete(runId)
+      return true
+    default:
+      return false
+  }
+}
+
 const onSettled = (draft: Draft, { elicitationId, outcome }: EventOf<"ElicitationSettled">) => {
   draft.questions = draft.questions.filter(({ id }) => id !== elicitationId)
   replace(draft, draft.places.questions.get(elicitationId), "question", (item) => ({ ...item, outcome }))
@@ -255,6 +294,7 @@ const onRestarted = (draft: Draft, stored: StoredEvent) => {
 
 const step = (draft: Draft, stored: StoredEvent): unknown => {
   const { event, runId } = stored
+  if (within(draft, stored)) return
   switch (event.type) {
     case "TextChunk":
       return say(draft, stored, "message", event.text, event.messageId)
@@ -322,10 +362,13 @@ const step = (draft: Draft, stored: StoredEvent): unknown => {
       dequeue(draft, runId)
       return note(draft, stored, "quiet", `A queued prompt was dropped: ${event.reason}`)
     case "RunStarted":
+      if (event.until !== undefined) return onOpened(draft, stored, event)
       dequeue(draft, runId)
       draft.run = { id: runId ?? "", at: stored.at }
       return push(draft, stored, { kind: "prompt", content: event.prompt, reported: false })
     case "RunEnded":
+      // of a run that was opened before the log begins
+      if (draft.run !== undefined && draft.run.id !== runId) return
       return onRunEnded(draft, stored, event)
     case "ElicitationRequested": {
       const { elicitation } = event
@@ -348,7 +391,12 @@ export const fold = (conversation: Conversation, events: ReadonlyArray<StoredEve
     ...conversation,
     items: items.slice(),
     processes: new Map(processes),
-    places: { ...places, calls: new Map(places.calls), questions: new Map(places.questions) }
+    places: {
+      ...places,
+      calls: new Map(places.calls),
+      questions: new Map(places.questions),
+      runs: new Map(places.runs)
+    }
   }
   for (const stored of events) {
     if (stored.seq <= draft.seq) continue

@@ -89,7 +89,17 @@ export interface Ended extends Base {
   readonly millis: number | undefined
 }
 
-export type Item = Prompt | Message | Media | Tool | ProcessItem | Shell | Plan | Question | Note | Ended
+/** A run that the agent opened itself, and what is said in it. */
+export interface Run extends Base {
+  readonly kind: "run"
+  readonly name: string
+  readonly asked: string
+  readonly output: Output
+  /** Absent while it is open. */
+  readonly outcome: RunOutcome | undefined
+}
+
+export type Item = Prompt | Message | Media | Tool | ProcessItem | Shell | Plan | Question | Note | Ended | Run
 
 /** The end of an output; `dropped` characters before it are not kept here. */
 export interface Output {

@@ -128,6 +128,24 @@ const Ended = ({ id, item }: { readonly id: string; readonly item: Items.Ended }
   )
 }
 
+const Run = ({ id, item }: { readonly id: string; readonly item: Items.Run }) => (
+  <Disclosure
+    id={id}
+    class="thought"
+    summary={
+      <>
+        <span class="title">{item.name}</span>
+        <span class="preview">
+          {item.outcome === undefined ? "at work" : Describe.unusual(item.outcome) ?? "done"}
+          {item.asked === "" ? "" : `: ${preview(item.asked)}`}
+        </span>
+      </>
+    }
+  >
+    {() => <Prose text={item.output.text} />}
+  </Disclosure>
+)
+
 const draw = (
   session: string,
   item: Items.Item,
@@ -163,6 +181,8 @@ const draw = (
       return item.outcome === undefined ? null : <Question item={item} />
     case "note":
       return <Note id={id} item={item} />
+    case "run":
+      return <Run id={id} item={item} />
     case "ended":
       return <Ended id={id} item={item} />
     case "process": {

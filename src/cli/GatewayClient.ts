@@ -95,7 +95,7 @@ export const make = Effect.fnUntraced(function*({ token, url }: Address) {
     setMode: (id: SessionId, modeId: string) => call(client.sessions.mode({ path: { id }, payload: { modeId } })),
     setConfigOption: (id: SessionId, configId: string, value: string | boolean) =>
       call(client.sessions.config({ path: { id }, payload: { configId, value } })),
-    cancel: (id: SessionId) => call(client.runs.cancel({ path: { id } })),
+    cancel: (id: SessionId) => call(client.runs.cancel({ path: { id }, urlParams: {} })),
     restart: (id: SessionId) =>
       call(client.sessions.restart({ path: { id }, payload: { cause: "requested", wait: true } })),
     close: (id: SessionId) => call(client.sessions.close({ path: { id } })),

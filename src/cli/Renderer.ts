@@ -22,6 +22,7 @@ import type {
 } from "../domain/AgentEvent.js"
 import * as Content from "../domain/Content.js"
 import type { ElicitationOutcome } from "../domain/Elicitation.js"
+import type { RunId } from "../domain/Ids.js"
 import type { StoredEvent } from "../domain/StoredEvent.js"
 import * as Ansi from "./Ansi.js"
 
@@ -49,8 +50,10 @@ const count = (requests = 1) => requests === 1 ? "" : ` (${requests} requests)`
 
 /** What is on the screen, as far as later text depends on it. @since 0.1.0 */
 export interface View {
-  /** What the cursor's line holds: nothing, or a text of this kind that can be continued. */
-  readonly line: "empty" | "text" | "thought" | "output"
+  /** What the cursor's line holds: nothing, or a text of this kind, or of this run, that can be continued. */
+  readonly line: "empty" | "text" | "thought" | "output" | RunId
+  /** The runs that the agent opened itself, by the name of who works in them. */
+  readonly runs: ReadonlyMap<RunId, string>
   readonly tools: ReadonlyMap<string, Tool>
   /** The tool calls whose lines are the last ones of the screen, from top to bottom. */
   readonly bottom: ReadonlyArray<string>
@@ -63,6 +66,7 @@ export interface View {
 /** @since 0.1.0 */
 export const empty: View = {
   line: "empty",
+  runs: new Map(),
   tools: new Map(),
   bottom: [],
   plan: [],
@@ -78,7 +82,7 @@ const ended = (tool: Tool): boolean => tool.status === "completed" || tool.statu
 const fresh = (view: View): string => view.line === "empty" ? "" : "\n"
 
 /** Text that goes on in the cursor's line if that holds the same kind. */
-const flow = (view: View, kind: "text" | "thought" | "output", raw: string, paint: (text: string) => string): Step => {
+const flow = (view: View, kind: Exclude<View["line"], "empty">, raw: string, paint: (text: string) => string): Step => {
   const text = Ansi.printable(raw)
   if (text === "") return [view, ""]
   return [
@@ -86,6 +90,15 @@ const flow = (view: View, kind: "text" | "thought" | "output", raw: string, pain
     (view.line === kind ? "" : fresh(view)) + paint(text)
   ]
 }
+
+const margin = "┆ "
+
+/** What is said in a run that the agent opened stands behind a margin, so that it is not taken for the agent's own word. */
+const aside = (view: View, run: RunId, raw: string, paint: (text: string) => string): Step =>
+  flow(view, run, raw, (text) => {
+    const rest = text.replace(/\n(?=[^])/g, `\n${margin}`)
+    return paint(view.line === run ? rest : `${margin}${rest}`)
+  })
 
 const line = (view: View, text: string): Step => [{ ...view, bottom: [], line: "empty" }, `${fresh(view)}${text}\n`]
 
@@ -199,8 +212,30 @@ const settled = (outcome: ElicitationOutcome): string => {
  */
 export const step = (style: Style) => {
   const paint = Ansi.palette(style.color)
+
+  const within = (view: View, run: RunId, name: string, { event }: StoredEvent): Step | undefined => {
+    switch (event.type) {
+      case "TextChunk":
+      case "ThoughtChunk":
+        return aside(view, run, event.text, paint.dim)
+      case "PlanUpdated":
+      case "UsageUpdated":
+        return [view, ""]
+      case "RunEnded": {
+        const runs = new Map(view.runs)
+        runs.delete(run)
+        return line({ ...view, runs }, `${paint.dim(`${margin}${name}`)} ${outcome(empty, event.outcome, paint)}`)
+      }
+      default:
+        return undefined
+    }
+  }
+
   return (view: View, stored: StoredEvent): Step => {
-    const { event } = stored
+    const { event, runId } = stored
+    const name = runId === undefined ? undefined : view.runs.get(runId)
+    const elsewhere = runId === undefined || name === undefined ? undefined : within(view, runId, name, stored)
+    if (elsewhere !== undefined) return elsewhere
     switch (event.type) {
       case "TextChunk":
         return flow(view, "text", event.text, (text) => text)
@@ -229,6 +264,12 @@ export const step = (style: Style) => {
       case "Warning":
         return line(view, `${paint.yellow("!")} ${Ansi.oneLine(event.message)}`)
       case "RunStarted": {
+        if (event.until !== undefined && runId !== undefined) {
+          const name = Ansi.oneLine(event.agent ?? "sub-agent")
+          const asked = firstLine(Content.toText(event.prompt))
+          const next = { ...view, runs: new Map(view.runs).set(runId, name) }
+          return line(next, paint.dim(`${margin}${name}${asked === "" ? "" : `: ${asked}`}`))
+        }
         const next = { ...view, running: true }
         return style.prompts ? line(next, paint.bold(`› ${Ansi.oneLine(Content.toText(event.prompt))}`)) : [next, ""]
       }

@@ -58,7 +58,12 @@ export const TextChunk = event("TextChunk", { text: Schema.String, messageId: op
 /** @since 0.1.0 */
 export const ThoughtChunk = event("ThoughtChunk", { text: Schema.String, messageId: optionalString })
 /** A part of a user's message that the agent itself reports; the prompt of a run is in its `RunStarted`. @since 0.1.0 */
-export const UserChunk = event("UserChunk", { content: ContentBlock, messageId: optionalString })
+export const UserChunk = event("UserChunk", {
+  content: ContentBlock,
+  messageId: optionalString,
+  /** Of a message that was put into the open turn. */
+  idempotencyKey: optionalString
+})
 /** A part of a message that is not text: an image, audio, a resource. @since 0.1.0 */
 export const ContentChunk = event("ContentChunk", {
   role: Schema.Literal("agent", "thought"),

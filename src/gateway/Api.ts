@@ -171,7 +171,8 @@ const runs = HttpApiGroup.make("runs").add(
     .addError(withStatus(400, Errors.PromptInvalid)).addError(Limit).addError(LogError)
 ).add(
   HttpApiEndpoint.post("cancel")`/v1/sessions/${id}/cancel`
-    .annotate(OpenApi.Summary, "Cancel the open turn and drop what is queued")
+    .annotate(OpenApi.Summary, "Cancel the open turn and drop what is queued, or cancel the one run that is named")
+    .setUrlParams(input({ run: optional(RunId) }))
     .addSuccess(HttpApiSchema.Accepted).addError(NotFound).addError(Closed).addError(LogError)
 )
 

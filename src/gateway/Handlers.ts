@@ -96,7 +96,7 @@ const runs = HttpApiBuilder.group(
           // the way from the request's trace to the run's
           Effect.tap(({ runId }) => Effect.annotateCurrentSpan("holdfast.run.id", runId))
         ))
-      .handle("cancel", ({ path }) => sessions.cancel(path.id))
+      .handle("cancel", ({ path, urlParams }) => sessions.cancel(path.id, urlParams.run))
   })
 )
 

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { RunOutcome, ToolCallEnded, ToolCallStarted } from "../domain/AgentEvent.js"
+import type { RunOutcome, RunStarted, ToolCallEnded, ToolCallStarted } from "../domain/AgentEvent.js"
 import type { Elicitation, ElicitationOutcome } from "../domain/Elicitation.js"
 
 /** @since 0.1.0 */
@@ -16,6 +16,10 @@ const given = (attributes: Readonly<Record<string, string | undefined>>): Attrib
   Object.fromEntries(
     Object.entries(attributes).flatMap(([key, value]) => value === undefined ? [] : [[key, word(value)]])
   )
+
+/** Of a run that begins; `holdfast.agent` is who works in it, where that is not the session's own agent. @since 0.1.0 */
+export const ofRun = ({ agent, parentRunId, until }: typeof RunStarted.Type): Attributes =>
+  given({ "holdfast.agent": agent, "holdfast.run.parent.id": parentRunId, "holdfast.run.until": until })
 
 /** Of a run: with the kind of its failure, if it failed. @since 0.1.0 */
 export const ofOutcome = (

@@ -5,10 +5,11 @@
  * ```text
  * holdfast.run             RunStarted … RunEnded
  * ├ holdfast.tool_call     ToolCallStarted … ToolCallEnded
- * └ holdfast.elicitation   ElicitationRequested … ElicitationSettled
+ * ├ holdfast.elicitation   ElicitationRequested … ElicitationSettled
+ * └ holdfast.run           of a run that is nested in it
  * ```
  *
- * Tool calls and questions between runs are traces of their own. No span holds what was said: no prompt, title, message, content, answer
+ * Background runs, and tool calls and questions between runs, are traces of their own. No span holds what was said: no prompt, title, message, content, answer
  * or error text (EB11).
  *
  * @since 0.1.0
@@ -21,7 +22,7 @@ import type { RunId } from "../domain/Ids.js"
 import type { SessionState } from "../domain/Session.js"
 import type { StoredEvent } from "../domain/StoredEvent.js"
 import type { Traceparent } from "../domain/Traceparent.js"
-import { type Attributes, ofAnswer, ofOutcome, ofQuestion, ofToolCall } from "./Attributes.js"
+import { type Attributes, ofAnswer, ofOutcome, ofQuestion, ofRun, ofToolCall } from "./Attributes.js"
 
 /** A span that is over, and what is inside it. Times are ISO 8601. @since 0.1.0 */
 export interface Span {
@@ -47,6 +48,8 @@ interface Open {
 
 interface OpenRun {
   readonly run: Open
+  /** The run that it is nested in. */
+  readonly parent: RunId | undefined
   readonly open: HashMap.HashMap<string, Open>
   readonly over: Chunk.Chunk<Span>
   readonly link: Option.Option<Traceparent>
@@ -176,6 +179,12 @@ const inRun = (run: OpenRun, change: Change): OpenRun => {
   }
 }
 
+/** What is over is kept in the run that it was a part of. */
+const keep = (run: OpenRun, over: Span): OpenRun =>
+  HashMap.size(run.open) + Chunk.size(run.over) >= mostSpans
+    ? { ...run, omitted: run.omitted + 1 }
+    : { ...run, over: Chunk.append(run.over, over) }
+
 /** @since 0.1.0 */
 export interface Step {
   readonly traces: Traces
@@ -195,7 +204,8 @@ export const step = (traces: Traces, session: Whose, stored: StoredEvent): Step 
 
   if (event.type === "RunStarted" && runId !== undefined) {
     const group: OpenRun = {
-      run: begin("holdfast.run", session, stored, {}),
+      run: begin("holdfast.run", session, stored, ofRun(event)),
+      parent: event.until === "parent" ? event.parentRunId : undefined,
       link: Option.fromNullable(event.traceparent),
       open: HashMap.empty(),
       over: Chunk.empty(),
@@ -205,11 +215,15 @@ export const step = (traces: Traces, session: Whose, stored: StoredEvent): Step 
   }
   if (event.type === "RunEnded") {
     if (runId === undefined || Option.isNone(run)) return { traces, complete: [] }
-    const { link, omitted, open, over, run: own } = run.value
+    const { link, omitted, open, over, parent, run: own } = run.value
     const { attributes, failure } = ofOutcome(event.outcome)
     const about = omitted === 0 ? attributes : { ...attributes, "holdfast.spans.omitted": omitted }
     const whole = end(own, stored, about, failure, { link, children: [...over, ...endAll(open, stored)] })
-    return { traces: { between, runs: HashMap.remove(runs, runId) }, complete: [whole] }
+    const rest = HashMap.remove(runs, runId)
+    const outer = parent === undefined ? Option.none() : HashMap.get(rest, parent)
+    return parent === undefined || Option.isNone(outer)
+      ? { traces: { between, runs: rest }, complete: [whole] }
+      : { traces: { between, runs: HashMap.set(rest, parent, keep(outer.value, whole)) }, complete: [] }
   }
   if (event.type === "AgentDisconnected" || event.type === "SessionClosed") {
     // what it did between runs has nobody left who would tell its end

@@ -208,6 +208,47 @@ describe("Renderer", () => {
     expect(render({}, asked, answer({ _tag: "Withdrawn", reason: "late" }))).toBe("? May I?\n  withdrawn: late\n")
   })
 
+  it("what is said in a run that the agent opened stands behind a margin, and its end is not the end", () => {
+    const child = RunId.make("run_child")
+    const step = Renderer.step(style)
+    const within = (event: SessionEvent) => ({ ...store(event, 0), runId: child })
+    const history = [
+      store(text("on it"), 0),
+      within({
+        type: "RunStarted",
+        prompt: [{ type: "text", text: "look it up\nplease" }],
+        until: "parent",
+        parentRunId: runId,
+        agent: "librarian"
+      }),
+      within(text("found\nin ")),
+      within(text("a book\n")),
+      store(text("so it is"), 0),
+      within({ type: "UsageUpdated", used: 1, size: 2 }),
+      within(text("bye")),
+      within(completed),
+      store(completed, 0)
+    ]
+    let view = Renderer.empty
+    let all = ""
+    for (const stored of history) {
+      const [next, text] = step(view, stored)
+      view = next
+      all += text
+    }
+    expect(all).toBe([
+      "on it",
+      "┆ librarian: look it up",
+      "┆ found",
+      "┆ in a book",
+      "so it is",
+      "┆ bye",
+      "┆ librarian ✔ completed",
+      "✔ completed",
+      ""
+    ].join("\n"))
+  })
+
   it("what an agent says cannot command the terminal", () => {
     const evil = "a\u001b]52;c;ZXZpbA==\u0007b\u001b[2Jc\u009b1Ad\be\r\nf"
     expect(render({}, text(evil), started("a", evil), ended("a"))).toBe("abcde\nf\n✔ abcde f\n")

@@ -209,6 +209,34 @@ describe("Trace", () => {
     expect(complete[0]?.link).toEqual(Option.some(traceparent))
   })
 
+  it("RS6 a nested run is a span within its parent's, and a background run is a trace of its own", () => {
+    const [child, background] = [RunId.make("run_child"), RunId.make("run_background")]
+    const { complete, isEmpty } = tell(
+      [started, one],
+      [{ type: "RunStarted", prompt, until: "session", parentRunId: one }, background],
+      [{ type: "RunStarted", prompt, until: "parent", parentRunId: one, agent: "librarian" }, child],
+      [tool("t"), child],
+      [toolEnded("t"), child],
+      [completed, child],
+      [completed, one],
+      [completed, background]
+    )
+    expect(isEmpty).toBe(true)
+    expect(complete.map(seqs)).toEqual([[1, 7], [2, 8]])
+    const [nested] = complete[0]?.children ?? []
+    expect(nested).toMatchObject({
+      name: "holdfast.run",
+      attributes: {
+        "holdfast.agent": "librarian",
+        "holdfast.run.id": child,
+        "holdfast.run.parent.id": one,
+        "holdfast.run.until": "parent"
+      }
+    })
+    expect(nested?.children.map(seqs)).toEqual([[4, 5]])
+    expect(complete[1]?.attributes["holdfast.run.parent.id"]).toBe(one)
+  })
+
   it("the spans of a run are bounded, and so are the words of an agent", () => {
     const many = Array.from({ length: Trace.mostSpans + 10 }, (_, n) => [tool(`${"x".repeat(999)}${n}`), one] as const)
     const { complete } = tell([started, one], ...many, [completed, one])

@@ -169,6 +169,36 @@ describe("Tracing", () => {
       })
     ))
 
+  it.scoped("EL5 so are the runs within it, and those in the background", () =>
+    traced((spans) =>
+      Effect.gen(function*() {
+        const store = yield* MemoryStore.make
+        const runId = RunId.make("run_1")
+        const child = RunId.make("run_2")
+        const background = RunId.make("run_3")
+        const { log } = yield* openLog(store)
+        yield* log.append(session, [
+          opened,
+          { event: { type: "RunStarted", prompt: [], until: "session" }, runId: background },
+          ...many(700),
+          { event: { type: "RunStarted", prompt: [] }, runId },
+          ...tool("completed").map((event) => ({ event, runId })),
+          ...many(700),
+          { event: { type: "RunStarted", prompt: [], until: "parent", parentRunId: runId }, runId: child },
+          ...tool("failed").map((event) => ({ event, runId: child }))
+        ])
+        const later = yield* openLog(store).pipe(Effect.provideServiceEffect(Observer, Tracing.make))
+        expect(yield* later.log.head(session)).toBe(1412)
+        expect(Spans.render(spans)).toBe([
+          "holdfast.run Lost Lost 2..1411",
+          "holdfast.run Lost Lost 703..1412",
+          "  holdfast.tool_call read completed 704..705",
+          "  holdfast.run Lost Lost 1406..1410",
+          "    holdfast.tool_call read failed ToolCallFailed 1407..1408"
+        ].join("\n"))
+      })
+    ))
+
   it.scoped("of a run whose beginning was trimmed nothing is told", () =>
     traced((spans) =>
       Effect.gen(function*() {

@@ -144,7 +144,7 @@ export const make = Effect.fnUntraced(function*(options: {
         say([view, [Updates.notice(client, "info", `what happened before event ${seq} is not kept any more`)]])
       }
       cursor = seq
-      if (event.type !== "ProcessOutput") say(Updates.flush(view))
+      if (!Updates.isPiece(view, stored)) say(Updates.flush(view))
       const turn = turnOf(stored)
       // a replay shows all prompts, for it is not known which of them the editor still has
       const own = turn !== undefined && live

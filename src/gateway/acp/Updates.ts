@@ -18,11 +18,12 @@ import * as Schema from "effect/Schema"
 import type {
   PlanUpdated,
   RunOutcome,
+  RunStarted,
   ToolCallEnded,
   ToolCallStarted,
   ToolCallUpdated
 } from "../../domain/AgentEvent.js"
-import type { ContentBlock, ToolContent } from "../../domain/Content.js"
+import * as Content from "../../domain/Content.js"
 import type { RunId } from "../../domain/Ids.js"
 import type { StoredEvent } from "../../domain/StoredEvent.js"
 import * as Terminal from "./Terminal.js"
@@ -72,7 +73,7 @@ const nothing: ReadonlyArray<Update> = []
 
 const chunk = (
   sessionUpdate: "agent_message_chunk" | "agent_thought_chunk" | "user_message_chunk",
-  content: ContentBlock,
+  content: Content.ContentBlock,
   messageId: string | undefined
 ): Update => ({ sessionUpdate, content, messageId })
 
@@ -106,7 +107,7 @@ const toKind = oneOf<acp.ToolKind>(
 const toPriority = oneOf<acp.PlanEntryPriority>(["high", "medium", "low"], "medium")
 const toStatus = oneOf<acp.PlanEntryStatus>(["pending", "in_progress", "completed"], "pending")
 
-const toContent = (terminals: Terminal.Terminals, content: ReadonlyArray<ToolContent> | undefined) =>
+const toContent = (terminals: Terminal.Terminals, content: ReadonlyArray<Content.ToolContent> | undefined) =>
   content?.map((item) =>
     item.type === "terminal"
       ? { type: "content", content: { type: "text", text: Terminal.shown(terminals, item.terminalId) } }
@@ -181,13 +182,72 @@ export const failureOf = (outcome: RunOutcome): string | undefined => {
 export const flush = (view: View): Step => {
   const { stale } = view.terminals
   if (stale.size === 0) return [view, nothing]
-  const shows = (item: ToolContent) => item.type === "terminal" && stale.has(item.terminalId)
+  const shows = (item: Content.ToolContent) => item.type === "terminal" && stale.has(item.terminalId)
   const updates = Array.from(view.calls).flatMap(([toolCallId, { content }]): ReadonlyArray<Update> =>
     content?.some(shows) === true
       ? [{ sessionUpdate: "tool_call_update", toolCallId, content: toContent(view.terminals, content) }]
       : []
   )
   return [{ ...view, terminals: Terminal.told(view.terminals) }, updates]
+}
+
+// ------------------------------------------------------------------------------------- runs that the agent opened
+
+/** What is shown as one call, from the run's beginning to its end. */
+const openRun = (view: View, runId: RunId, { agent, prompt }: typeof RunStarted.Type): Step => {
+  const asked = Content.toText(prompt).split("\n", 1)[0] ?? ""
+  const title = [...agent === undefined ? [] : [agent], ...asked === "" ? [] : [asked.slice(0, 80)]].join(": ")
+  const call: Call = {
+    runId,
+    toolCallId: runId,
+    title: title || "another run of the agent",
+    kind: "other",
+    status: "in_progress",
+    content: [{ type: "terminal", terminalId: runId }]
+  }
+  const { content: _, runId: __, ...fields } = call
+  return [{ ...view, calls: new Map(view.calls).set(runId, call) }, [{ sessionUpdate: "tool_call", ...fields }]]
+}
+
+const endRun = (view: View, runId: RunId, outcome: RunOutcome): Step => {
+  const failure = failureOf(outcome)
+  const last = failure === undefined ? view : hear(view, runId, `\n${failure}\n`)
+  const [told, shown] = flush(last)
+  const [next, over] = endCalls({ ...told, calls: without(told.calls, runId) }, runId, outcome)
+  const status = outcome._tag === "Completed" ? "completed" : "failed"
+  return [next, [...shown, ...over, { sessionUpdate: "tool_call_update", toolCallId: runId, status }]]
+}
+
+const hear = (view: View, runId: RunId, text: string): View => ({
+  ...view,
+  terminals: Terminal.append(view.terminals, runId, text)
+})
+
+/** The run that the event belongs to, if the agent opened it. */
+const openedRun = (view: View, { runId }: StoredEvent): RunId | undefined =>
+  runId !== undefined && view.calls.has(runId) ? runId : undefined
+
+/** Whether the event is one of many small pieces, with which `flush` waits. @since 0.1.0 */
+export const isPiece = (view: View, stored: StoredEvent): boolean =>
+  stored.event.type === "ProcessOutput" || (stored.event.type === "TextChunk" && openedRun(view, stored) !== undefined)
+
+/** What is not said to the editor but within another run; `undefined` is for all that is said of it as of any. */
+const within = (view: View, runId: RunId, { event }: StoredEvent): Step | undefined => {
+  switch (event.type) {
+    case "TextChunk":
+      return [hear(view, runId, event.text), nothing]
+    case "ContentChunk":
+      return [hear(view, runId, `[${event.content.type}]\n`), nothing]
+    case "ThoughtChunk":
+    case "UserChunk":
+    case "PlanUpdated":
+    case "UsageUpdated":
+      return [view, nothing]
+    case "RunEnded":
+      return endRun(view, runId, event.outcome)
+    default:
+      return undefined
+  }
 }
 
 // --------------------------------------------------------------------------------------------------------- events
@@ -262,6 +322,9 @@ export const optionsWith = (
 export const step = (client: acp.ClientCapabilities) => (view: View, stored: StoredEvent, own: boolean): Step => {
   const { event } = stored
   const say = (update: Update): Step => [view, [update]]
+  const run = openedRun(view, stored)
+  const elsewhere = run === undefined ? undefined : within(view, run, stored)
+  if (elsewhere !== undefined) return elsewhere
   switch (event.type) {
     case "TextChunk":
       return say(chunk("agent_message_chunk", { type: "text", text: event.text }, event.messageId))
@@ -278,6 +341,7 @@ export const step = (client: acp.ClientCapabilities) => (view: View, stored: Sto
     case "UserChunk":
       return say(chunk("user_message_chunk", event.content, event.messageId))
     case "RunStarted":
+      if (event.until !== undefined && stored.runId !== undefined) return openRun(view, stored.runId, event)
       return [view, own ? nothing : event.prompt.map((block) => chunk("user_message_chunk", block, stored.runId))]
     case "ToolCallStarted":
     case "ToolCallUpdated":

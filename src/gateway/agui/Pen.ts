@@ -16,7 +16,7 @@ export interface Pen {
 /** @since 0.1.0 */
 export const make = (before: State.State, seq: number): Pen => ({ state: { ...before, seq }, events: [] })
 
-/** Who says it, where that is a run within the turn. @since 0.1.0 */
+/** Who says it, where that is a run beside the turn. @since 0.1.0 */
 export const by = (subagent: RunId | undefined): { readonly subagentRunId?: string } =>
   subagent === undefined ? {} : { subagentRunId: subagent }
 
@@ -37,7 +37,7 @@ export const laneOf = (state: State.State, runId: RunId | undefined): string =>
   runId !== undefined && speaking(state, runId) !== undefined ? runId : State.outside
 
 /** @since 0.1.0 */
-export const subagentOf = (state: State.State, lane: string): RunId | undefined => speaking(state, lane)?.subagent
+export const subagentOf = (state: State.State, lane: string): RunId | undefined => speaking(state, lane)?.subagent?.id
 
 /** @since 0.1.0 */
 export const setLane = (pen: Pen, key: string, lane: State.Lane): void => {
@@ -70,7 +70,7 @@ const write = (pen: Pen, events: ReadonlyArray<AGUIEvent>) => {
 export const hush = (pen: Pen, key: string): void => {
   const lane = speaking(pen.state, key)
   if (lane?.open === undefined) return
-  write(pen, closing(lane.open, lane.subagent))
+  write(pen, closing(lane.open, lane.subagent?.id))
   setLane(pen, key, { ...lane, open: undefined })
 }
 
@@ -89,7 +89,7 @@ export const tell = (
 ): void => {
   const lane = speaking(pen.state, key)
   if (lane === undefined) return
-  const { subagent } = lane
+  const subagent = lane.subagent?.id
   let open = lane.open
   const told = open?._tag === "Reasoning" ? "reasoning" : open?.role
   if (open === undefined || told !== kind || open.source !== source) {

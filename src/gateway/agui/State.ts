@@ -21,19 +21,23 @@ export type Open =
   }
   | { readonly _tag: "Reasoning"; readonly id: string; readonly source: string | undefined }
 
+/** A run that is not the turn itself. `background`: it does not end with the turn. @since 0.1.0 */
+export interface Subagent {
+  readonly id: RunId
+  readonly name: string
+  readonly description: string
+  readonly parent: RunId | undefined
+  readonly background: boolean
+}
+
 /**
- * One who speaks: the turn, a run within it (then `subagent` is its id), or whoever speaks outside of all runs. A run that has ended
- * stays known until its turn has ended.
+ * One who speaks: the turn, a run beside it, or whoever speaks outside of all runs. A run that has ended stays known until the turn has
+ * ended.
  *
  * @since 0.1.0
  */
 export type Lane =
-  | {
-    readonly _tag: "Speaking"
-    readonly subagent: RunId | undefined
-    readonly description: string
-    readonly open: Open | undefined
-  }
+  | { readonly _tag: "Speaking"; readonly subagent: Subagent | undefined; readonly open: Open | undefined }
   | { readonly _tag: "Ended" }
 
 /** The lane of what belongs to no run that is open. @since 0.1.0 */
@@ -90,7 +94,7 @@ export interface State {
   /** The number after which it was begun: 0, or the horizon of a log that was trimmed. */
   readonly origin: number
   readonly turn: Turn
-  /** The turn's under its run id, those of runs within it, and `outside`. */
+  /** The turn's under its run id, those of the runs beside it, and `outside`. */
   readonly lanes: ReadonlyMap<string, Lane>
   /** By the agent's own id; those that are done are of this turn and the one before. */
   readonly calls: HashMap.HashMap<string, Call>
@@ -114,7 +118,7 @@ export const initial = (session: SessionId, origin = 0): State => ({
   seq: origin,
   origin,
   turn: { _tag: origin === 0 ? "None" : "Unknown" },
-  lanes: new Map([[outside, { _tag: "Speaking", subagent: undefined, description: "", open: undefined }]]),
+  lanes: new Map([[outside, { _tag: "Speaking", subagent: undefined, open: undefined }]]),
   calls: HashMap.empty(),
   questions: [],
   activities: new Set(),

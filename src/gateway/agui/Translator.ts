@@ -192,10 +192,8 @@ const lanes = (state: State.State) =>
 
 /** What a reader who begins after `state` is told, so that all that is open is open for it, too. @since 0.1.0 */
 export const open = (state: State.State): ReadonlyArray<AGUIEvent> => [
-  ...lanes(state).flatMap(({ description, subagent }) =>
-    subagent === undefined ? [] : [Turns.announce(subagent, description)]
-  ),
-  ...lanes(state).flatMap(({ open, subagent }) => open === undefined ? [] : Pen.opening(open, subagent)),
+  ...lanes(state).flatMap(({ subagent }) => subagent === undefined ? [] : [Turns.announce(subagent)]),
+  ...lanes(state).flatMap(({ open, subagent }) => open === undefined ? [] : Pen.opening(open, subagent?.id)),
   ...ToolCalls.named(state).map(({ id, name, subagent }): AGUIEvent => ({
     type: EventType.TOOL_CALL_START,
     toolCallId: id,
@@ -206,20 +204,20 @@ export const open = (state: State.State): ReadonlyArray<AGUIEvent> => [
 
 /** What a reader who leaves after `state` is told, so that nothing is open for it. It changes nothing for others. @since 0.1.0 */
 export const close = (state: State.State): ReadonlyArray<AGUIEvent> => [
-  ...lanes(state).flatMap(({ open, subagent }) => open === undefined ? [] : Pen.closing(open, subagent)),
+  ...lanes(state).flatMap(({ open, subagent }) => open === undefined ? [] : Pen.closing(open, subagent?.id)),
   ...ToolCalls.named(state).map(({ id, subagent }): AGUIEvent => ({
     type: EventType.TOOL_CALL_END,
     toolCallId: id,
     ...Pen.by(subagent)
   })),
-  ...lanes(state).flatMap(({ subagent }): ReadonlyArray<AGUIEvent> =>
+  ...lanes(state).reverse().flatMap(({ subagent }): ReadonlyArray<AGUIEvent> =>
     subagent === undefined ? [] : [{
       type: EventType.SUBAGENT_FINISHED,
-      subagentRunId: subagent,
+      subagentRunId: subagent.id,
       outcome: {
         type: "suspended",
         interruptIds: state.questions.flatMap((question) =>
-          question.subagent === subagent ? [Interrupts.idOf(question.elicitation, state.seq)] : []
+          question.subagent === subagent.id ? [Interrupts.idOf(question.elicitation, state.seq)] : []
         )
       }
     }]

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Conversation from "../../../console/model/Conversation.js"
 import type * as Items from "../../../console/model/Items.js"
-import { SessionId } from "../../../src/domain/Ids.js"
+import { RunId, SessionId } from "../../../src/domain/Ids.js"
 import * as Session from "../../../src/domain/Session.js"
 import type { StoredEvent } from "../../../src/domain/StoredEvent.js"
 import {
@@ -32,6 +32,19 @@ const freeze = <A>(value: A): A => {
   return value
 }
 
+const child = RunId.make("run_child")
+const nested: ReadonlyArray<Said> = [
+  [{
+    type: "RunStarted",
+    prompt: [{ type: "text", text: "look it up" }],
+    until: "parent",
+    parentRunId: run,
+    agent: "librarian"
+  }, child],
+  [{ type: "TextChunk", text: "found it" }, child],
+  [{ type: "RunEnded", outcome: { _tag: "Completed", stopReason: "end_turn" } }, child]
+]
+
 /** Everything that is told apart, in any order: also what no gateway would send. */
 const said = FastCheck.constantFrom<Said>(
   opened,
@@ -54,6 +67,7 @@ const said = FastCheck.constantFrom<Said>(
   [{ type: "RunQueued", prompt: [{ type: "text", text: "next" }] }, run],
   [{ type: "RunDropped", reason: "cancelled" }, run],
   ended,
+  ...nested,
   { type: "AgentDisconnected", reason: "gone", error: { _tag: "AgentDied", message: "died", stderr: "oh" } },
   { type: "AgentRestarting", cause: "requested" },
   { type: "AgentRestarted" },
@@ -68,6 +82,22 @@ const histories = FastCheck.array(said, { maxLength: 60 }).map((said) => {
 })
 
 describe("the fold", () => {
+  it("a run that the agent opened is folded where it began, with what is said in it", () => {
+    const conversation = fold(opened, connected, started, text("one "), ...nested, text("two"))
+    expect(conversation.items.slice(-3)).toMatchObject([
+      { kind: "message", text: "one " },
+      {
+        kind: "run",
+        name: "librarian",
+        asked: "look it up",
+        output: { text: "found it" },
+        outcome: { _tag: "Completed" }
+      },
+      { kind: "message", text: "two" }
+    ])
+    expect(conversation.run?.id).toBe(run)
+  })
+
   it("gives the same however the events are cut into batches, changes nothing that it was given, and names every item once", () => {
     FastCheck.assert(FastCheck.property(histories, FastCheck.array(FastCheck.nat(60)), (events, cuts) => {
       const whole = Conversation.fold(freeze(Conversation.empty), freeze(events))

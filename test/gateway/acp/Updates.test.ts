@@ -21,7 +21,7 @@ const stored = (event: SessionEvent, seq = 1): StoredEvent => ({ seq, sessionId,
 
 /** All that is said of these events, told as one page. */
 const told = (
-  events: ReadonlyArray<SessionEvent>,
+  events: ReadonlyArray<SessionEvent | StoredEvent>,
   client: acp.ClientCapabilities = Fixture.everything,
   own = false
 ) => {
@@ -32,9 +32,10 @@ const told = (
     view = next
     all.push(...updates)
   }
-  for (const event of events) {
-    if (event.type !== "ProcessOutput") say(Updates.flush(view))
-    say(step(view, stored(event), own))
+  for (const each of events) {
+    const event = "seq" in each ? each : stored(each)
+    if (!Updates.isPiece(view, event)) say(Updates.flush(view))
+    say(step(view, event, own))
   }
   say(Updates.flush(view))
   return { view, updates: JSON.parse(JSON.stringify(all)) as ReadonlyArray<Record<string, unknown>> }
@@ -64,7 +65,11 @@ describe("Updates", () => {
         JSON.parse(JSON.stringify(event))
       )
       const last: SessionEvent = { type: "TextChunk", text: "the end" }
-      const log = [...samples, last].map((event, index) => stored(event, index + 1))
+      const log = [
+        ...samples.map((event, index) => stored(event, index + 1)),
+        // of no run: those of the samples may be any
+        { seq: samples.length + 1, sessionId, at, event: last }
+      ]
       const hosting = Fixture.ofEvents(log)
       for (const capabilities of [Fixture.everything, {}]) {
         const editor = yield* Fixture.connect(hosting, { capabilities })
@@ -202,5 +207,63 @@ describe("Updates", () => {
       currentValue: true
     }])
     expect(Updates.optionsWith({}, view, "m", "b")).toStrictEqual([{ ...select, currentValue: "b" }])
+  })
+
+  describe("a run that the agent opened", () => {
+    const child = RunId.make("run_2")
+    const within = (event: SessionEvent): StoredEvent => ({ ...stored(event), runId: child })
+    const opened = within({
+      type: "RunStarted",
+      prompt: [{ type: "text", text: "look it up\nplease" }],
+      until: "parent",
+      parentRunId: runId,
+      agent: "librarian"
+    })
+    const say = (text: string): SessionEvent => ({ type: "TextChunk", text })
+
+    it("is a call, whose output is what is said in it; the agent's own words stay whole", () => {
+      const { updates, view } = told([
+        say("on it"),
+        opened,
+        within(say("found ")),
+        within({ type: "PlanUpdated", entries: [] }),
+        within(say("it")),
+        say("..."),
+        within({ type: "RunEnded", outcome: { _tag: "Completed", stopReason: "end_turn" } })
+      ])
+      expect(updates).toEqual([
+        { sessionUpdate: "agent_message_chunk", content: { type: "text", text: "on it" } },
+        {
+          sessionUpdate: "tool_call",
+          toolCallId: child,
+          title: "librarian: look it up",
+          kind: "other",
+          status: "in_progress"
+        },
+        { sessionUpdate: "tool_call_update", toolCallId: child, content: [text("```\nfound \n```")] },
+        { sessionUpdate: "tool_call_update", toolCallId: child, content: [text("```\nfound it\n```")] },
+        { sessionUpdate: "agent_message_chunk", content: { type: "text", text: "..." } },
+        { sessionUpdate: "tool_call_update", toolCallId: child, status: "completed" }
+      ])
+      expect(view.calls.size).toBe(0)
+    })
+
+    it("that fails is a call that fails, and tells why", () => {
+      const { updates, view } = told([
+        opened,
+        within(started()),
+        within({ type: "RunEnded", outcome: { _tag: "Failed", error: { _tag: "AgentDied", message: "gone" } } })
+      ])
+      expect(updates.slice(2)).toEqual([
+        {
+          sessionUpdate: "tool_call_update",
+          toolCallId: child,
+          content: [text("```\n\nthe run failed: gone\n```")]
+        },
+        { sessionUpdate: "tool_call_update", toolCallId: "c1", status: "failed" },
+        { sessionUpdate: "tool_call_update", toolCallId: child, status: "failed" }
+      ])
+      expect(view.calls.size).toBe(0)
+    })
   })
 })

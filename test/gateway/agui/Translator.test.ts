@@ -436,10 +436,66 @@ describe("runs within the turn", () => {
   })
 })
 
+describe("runs that the agent opened", () => {
+  const opened = (until: "parent" | "session", parentRunId: string, agent?: string): SessionEvent => ({
+    type: "RunStarted",
+    prompt: [],
+    until,
+    parentRunId: RunId.make(parentRunId),
+    ...(agent === undefined ? {} : { agent })
+  })
+
+  it("have the name of who works in them, and the subagent that they are nested in", () => {
+    const { told } = translate([
+      [started, "run_1"],
+      [opened("parent", "run_1", "librarian"), "run_2"],
+      [opened("parent", "run_2"), "run_3"]
+    ])
+    expect(told).toEqual([
+      { type: "SUBAGENT_STARTED", subagentRunId: "run_2", name: "librarian" },
+      { type: "SUBAGENT_STARTED", subagentRunId: "run_3", name: "subagent", parentSubagentRunId: "run_2" }
+    ])
+  })
+
+  it("and go on in the background are suspended with the turn, and are there again in the next", () => {
+    const after = translate([
+      [started, "run_1"],
+      [opened("session", "run_1", "gardener"), "run_2"],
+      [text("a"), "run_2"],
+      [completed, "run_1"]
+    ])
+    expect(after.ended?.runId).toBe("run_1")
+    expect(after.told.at(-1)).toMatchObject({ type: "TEXT_MESSAGE_CONTENT", ...tagged("run_2") })
+    expect(Translator.close(after.state)).toEqual([
+      { type: "TEXT_MESSAGE_END", messageId: id(3), ...tagged("run_2") },
+      { type: "SUBAGENT_FINISHED", ...tagged("run_2"), outcome: { type: "suspended", interruptIds: [] } }
+    ])
+    const next = translate([[started, "run_3"], [text("b"), "run_2"], [completed, "run_2"]], after.state)
+    expect(next.state.turn).toMatchObject({ _tag: "Open", runId: "run_3" })
+    expect(Translator.open(after.state)[0]).toEqual({
+      type: "SUBAGENT_STARTED",
+      subagentRunId: "run_2",
+      name: "gardener"
+    })
+    expect(next.told.at(-1)).toEqual({ type: "SUBAGENT_FINISHED", ...tagged("run_2") })
+  })
+
+  it("between turns are no turn: the next prompt is", () => {
+    const { state } = translate([[opened("session", "run_0"), "run_2"], [text("a"), "run_2"]])
+    expect(state.turn._tag).toBe("None")
+    expect(translate([[started, "run_3"]], state).state.turn).toMatchObject({ _tag: "Open", runId: "run_3" })
+  })
+})
+
 describe("a log whose beginning is trimmed", () => {
   it("tells which turn is open by what belongs to it", () => {
     const { state } = translate([[text("a"), "run_1"]], State.initial(session, 100))
     expect(state.turn).toEqual({ _tag: "Open", runId: "run_1", whole: false })
+  })
+
+  it("takes a run in the background for the turn only until the turn begins", () => {
+    const { state } = translate([[text("a"), "run_2"], [started, "run_3"]], State.initial(session, 100))
+    expect(state.turn).toEqual({ _tag: "Open", runId: "run_3", whole: true })
   })
 
   it("an end without a beginning is the end", () => {

@@ -24,7 +24,8 @@ export const log = (
   }))
 
 const runs = ["run_1", "run_2", "run_3"]
-const name = FastCheck.constantFrom("a", "b", "c")
+const name = FastCheck.constantFrom<Array<keyof typeof runOf>>("a", "b", "c")
+const runOf = { a: "run_1", b: "run_2", c: "run_3" }
 
 // what JSON makes of numbers that it has no word for, and JavaScript of this name, is no matter of ours
 const any = Arbitrary.make(Schema.typeSchema(SessionEvent)).filter((event) =>
@@ -46,6 +47,8 @@ const named = FastCheck.tuple(any, name, name).map(([event, first, second]): Ses
     case "ProcessOutput":
     case "ProcessStatus":
       return { ...event, processId: first }
+    case "RunStarted":
+      return event.until === undefined ? event : { ...event, parentRunId: RunId.make(runOf[first]) }
     case "ElicitationRequested": {
       const id = `eli_${first}`
       const elicitation = { ...event.elicitation, id, toolCallId: second, sessionId: session }
