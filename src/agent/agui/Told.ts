@@ -124,10 +124,12 @@ export const make = (): Told => {
   /** When the events that look like this were told, those that the other side has not told yet. */
   const undated = both<ReadonlyArray<number>>()
 
+  /** Where the listener is in a text: a connection that goes on where the one before was cut off is in the middle of it. */
+  const heard = new Map<string, number>()
+
   const source = (side: Side): Source => {
     const other = side === "run" ? "listener" : "run"
-    /** Where this stream is in a text. */
-    const offsets = new Map<string, number>()
+    const offsets = side === "run" ? new Map<string, number>() : heard
 
     /** What a run says is known by its id alone, too: not all that is heard between runs names the run that it is of. */
     const named = (key: string, run: string | undefined): ReadonlyArray<string> =>
@@ -144,8 +146,10 @@ export const make = (): Told => {
       const names = named(textOf(event), run)
       const longest = (lengths: ReadonlyMap<string, number>) => Math.max(...names.map((name) => lengths.get(name) ?? 0))
       const told = Math.max(longest(lengths.listener), side === "run" ? 0 : longest(lengths.run))
-      // whoever comes in the middle of a text goes on where it was told to
-      const at = offsets.get(names[0] ?? "") ?? told
+      const here = offsets.get(names[0] ?? "")
+      // whoever comes in the middle of a text goes on where it was told to, and leaves it to the run that tells it
+      if (here === undefined && side === "listener" && names.some((name) => lengths.run.has(name))) return undefined
+      const at = here ?? told
       const end = at + event.delta.length
       for (const name of names) {
         remember(offsets, name, end)
