@@ -159,22 +159,25 @@ export const make = (): Told => {
       return end <= told ? undefined : { ...event, delta: event.delta.slice(told - at) }
     }
 
-    const alike = (event: AGUIEvent, now: number): boolean => {
-      const key = fingerprint(event)
+    const alike = (event: AGUIEvent, { now, run }: Place): boolean => {
+      const names = named(fingerprint(event), run)
       if (event.timestamp !== undefined) {
-        const teller = dated.get(key)
-        if (teller === undefined) remember(dated, key, side)
-        return teller === other || side === "listener" && teller !== undefined
+        const tellers = names.flatMap((name) => dated.get(name) ?? [])
+        for (const name of names) if (!dated.has(name)) remember(dated, name, side)
+        return tellers.includes(other) || side === "listener" && tellers.length > 0
       }
-      const recent = (side: Side) => (undated[side].get(key) ?? []).filter((at) => now - at <= window)
-      const [match, ...rest] = recent(other)
-      remember(undated[other], key, rest)
-      if (match !== undefined) return true
-      remember(undated[side], key, [...recent(side), now].slice(-most))
+      const recent = (side: Side, name: string) => (undated[side].get(name) ?? []).filter((at) => now - at <= window)
+      for (const name of names) {
+        const [match, ...rest] = recent(other, name)
+        remember(undated[other], name, rest)
+        if (match !== undefined) return true
+      }
+      for (const name of names) remember(undated[side], name, [...recent(side, name), now].slice(-most))
       return false
     }
 
-    const pass = (event: AGUIEvent, { now, run }: Place): AGUIEvent | undefined => {
+    const pass = (event: AGUIEvent, at: Place): AGUIEvent | undefined => {
+      const { run } = at
       const begins = begun(event)
       if (begins !== undefined) begin(begins, run)
       switch (event.type) {
@@ -196,7 +199,7 @@ export const make = (): Told => {
           return event
       }
       const key = once(event)
-      if (key === undefined) return alike(event, now) ? undefined : event
+      if (key === undefined) return alike(event, at) ? undefined : event
       const names = named(key, run)
       const before = names.some((name) => happened.has(name))
       for (const name of names) remember(happened, name, true)

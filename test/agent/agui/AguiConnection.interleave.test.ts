@@ -110,7 +110,7 @@ describe("AG3", () => {
       expect(texts(events(said)).toSorted()).toStrictEqual(["hello", "later"])
       expect(notices(said)).toBe(1)
       expect(said.filter(({ _tag }) => _tag === "RunOpened")).toHaveLength(1)
-    }))
+    }), { schedules: 150 })
 
   it.interleaved("when it is closed, nothing of it is open, whatever it was doing", () =>
     Effect.gen(function*() {
@@ -120,7 +120,7 @@ describe("AG3", () => {
       yield* Effect.fork(cancel)
       yield* close
       expect(open).toStrictEqual({ run: 0, events: 0 })
-    }))
+    }), { schedules: 250 })
 
   it.interleaved("a cancel ends a turn once, however it races with its end", () =>
     Effect.gen(function*() {
@@ -133,7 +133,7 @@ describe("AG3", () => {
       yield* until(() => true)
       expect(ends(said)).toBe(1)
       expect(open.run).toBe(0)
-    }))
+    }), { schedules: 250 })
 
   it.interleaved("one listens, however often the session comes back", () =>
     Effect.gen(function*() {
@@ -143,5 +143,5 @@ describe("AG3", () => {
       const second = yield* connect(wire)
       yield* second.until(() => notices(second.said) === 1)
       expect({ most: most(), open: open.events }).toStrictEqual({ most: 1, open: 1 })
-    }))
+    }), { schedules: 250 })
 })

@@ -91,6 +91,15 @@ describe("AG3 what both a run and the listener hear", () => {
     expect([passed(run, 1000), passed(listener, 60_000)]).toStrictEqual([true, true])
   })
 
+  it("that a run of the agent's own tells is not what ours tells, however alike", () => {
+    const told = Told.make()
+    const step: AGUIEvent = { type: EventType.STEP_STARTED, stepName: "look" }
+    expect(told.listener().pass(step, { now: 0, run: "late" })).toBe(step)
+    expect(told.run().pass(step, { now: 1, run: "r1" })).toBe(step)
+    // but the same run is the same run
+    expect(told.listener().pass(step, { now: 2, run: "r1" })).toBeUndefined()
+  })
+
   it("under an id that comes again in another run is another message", () => {
     const told = Told.make()
     const say = (run: string) => {
