@@ -73,7 +73,8 @@ module.exports = {
       "gateway/",
       "client/",
       "cli/",
-      "lifecycle/stream/"
+      "lifecycle/stream/",
+      "agent/agui/(AguiAgent|Wire)\\.ts$"
     ]),
     only("HTTP and sockets of Node", "^(node:)?(http|https|http2|net|tls)$|^node_modules/(ws|undici)/", [
       "gateway/",

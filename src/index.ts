@@ -32,6 +32,8 @@ export * as Hooks from "./agent/loop/Hooks.js"
 export * as Toolset from "./agent/loop/Toolset.js"
 /** `@effect/ai` toolkits as what such agents can do. */
 export * as ToolkitTools from "./agent/loop/ToolkitTools.js"
+/** Agents behind an AG-UI endpoint. */
+export * as AguiAgent from "./agent/agui/AguiAgent.js"
 /** The event vocabulary. */
 export * as AgentEvent from "./domain/AgentEvent.js"
 /** What prompts and messages are made of. */

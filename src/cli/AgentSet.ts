@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as Path from "@effect/platform/Path"
 import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -12,7 +13,8 @@ import * as Layer from "effect/Layer"
 import * as Record from "effect/Record"
 import type * as Redacted from "effect/Redacted"
 import * as AcpAgent from "../agent/acp/AcpAgent.js"
-import { Agents, type Coalesce, makeAgents } from "../agent/Agent.js"
+import { type Agent, Agents, makeAgents } from "../agent/Agent.js"
+import * as AguiAgent from "../agent/agui/AguiAgent.js"
 import * as AgentConfig from "./AgentConfig.js"
 import { type CliError, unusable } from "./CliError.js"
 import type * as Config from "./Config.js"
@@ -20,12 +22,19 @@ import * as KnownAgents from "./KnownAgents.js"
 import { Program } from "./Program.js"
 
 /** @since 0.1.0 */
-export interface Offer {
+export type Offer = AgentConfig.Resolved & {
   readonly name: string
   readonly from: "configured" | "built in" | "installed"
-  readonly options: AcpAgent.AcpAgentOptions
-  /** At which pace what it says is recorded. */
-  readonly coalesce: Coalesce
+}
+
+/** @since 0.1.0 */
+export const make = (offer: Offer): Effect.Effect<Agent, never, HttpClient.HttpClient> => {
+  switch (offer.kind) {
+    case "acp":
+      return AcpAgent.make(offer.name, offer.options)
+    case "agui":
+      return AguiAgent.make(offer.name, offer.options)
+  }
 }
 
 /** The variables that are set, as an agent is given them. */
@@ -37,12 +46,7 @@ const variables = (names: ReadonlyArray<string>): Effect.Effect<Record<string, R
 const configured = ({ agents, folder }: Config.Loaded) =>
   Effect.forEach(Object.entries(agents), ([name, agent]) =>
     AgentConfig.resolve(agent, folder).pipe(
-      Effect.map((options): Offer => ({
-        name,
-        from: "configured",
-        options,
-        coalesce: agent.coalesce ?? AgentConfig.frame
-      })),
+      Effect.map((resolved): Offer => ({ name, from: "configured", ...resolved })),
       Effect.mapError((fault) => `agents.${name}.${fault}`),
       Effect.either
     )).pipe(Effect.flatMap((results) => {
@@ -57,6 +61,7 @@ const demo = Effect.gen(function*() {
   const offer: Offer = {
     name: "demo",
     from: "built in",
+    kind: "acp",
     options: {
       command: program.command,
       args: [...program.args, "demo-agent"],
@@ -75,12 +80,7 @@ const installed = Effect.flatMap(
     Effect.forEach(agents, ({ args, command, description, keys, name }) =>
       Effect.map(
         variables(keys),
-        (env): Offer => ({
-          name,
-          from: "installed",
-          options: { command, args, env, description },
-          coalesce: AgentConfig.frame
-        })
+        (env): Offer => ({ name, from: "installed", kind: "acp", options: { command, args, env, description } })
       ))
 )
 
@@ -104,15 +104,8 @@ export const defaultAgent = ({ agents, settings }: Config.Loaded): string =>
 /** @since 0.1.0 */
 export const layer = (
   loaded: Config.Loaded
-): Layer.Layer<Agents, CliError, Program | FileSystem.FileSystem | Path.Path> =>
+): Layer.Layer<Agents, CliError, Program | FileSystem.FileSystem | Path.Path | HttpClient.HttpClient> =>
   Layer.effect(
     Agents,
-    Effect.flatMap(offers(loaded), (all) =>
-      Effect.map(
-        Effect.forEach(
-          all,
-          ({ coalesce, name, options }) => Effect.map(AcpAgent.make(name, options), (agent) => ({ ...agent, coalesce }))
-        ),
-        makeAgents
-      ))
+    Effect.flatMap(offers(loaded), (all) => Effect.map(Effect.forEach(all, make), makeAgents))
   )

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as Path from "@effect/platform/Path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -61,7 +62,11 @@ const restarts = ({ coolDown, max, settle, within }: Config.Settings["restarts"]
 export const layer = (loaded: Config.Loaded, options: {
   readonly data: Option.Option<string>
   readonly cancelGrace?: Duration.DurationInput
-}): Layer.Layer<Sessions.Sessions | Agents, CliError, Program | FileSystem.FileSystem | Path.Path> => {
+}): Layer.Layer<
+  Sessions.Sessions | Agents,
+  CliError,
+  Program | FileSystem.FileSystem | Path.Path | HttpClient.HttpClient
+> => {
   const { settings } = loaded
   const sessions = Sessions.layerWith({
     roots: settings.roots,

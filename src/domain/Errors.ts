@@ -102,6 +102,20 @@ export class AgentRequestFailed extends Schema.TaggedError<AgentRequestFailed>()
   message
 }) {}
 
+/**
+ * The agent is out of reach for good: its host or its endpoint is gone, or does not know it any more. What became of its turn nobody can
+ * tell, so its run ends as `Lost`, with `message` as the reason.
+ *
+ * @since 0.1.0
+ */
+export class AgentLost extends Schema.TaggedError<AgentLost>()("AgentLost", { message }) {}
+
+/** There is no way to the agent's endpoint: nobody listens there, or its name or its certificate is wrong. It was asked nothing. @since 0.1.0 */
+export class AgentUnreachable extends Schema.TaggedError<AgentUnreachable>()("AgentUnreachable", {
+  url: Schema.String,
+  message
+}) {}
+
 /** The agent, or its host, cannot do what was asked. @since 0.1.0 */
 export class AgentUnsupported extends Schema.TaggedError<AgentUnsupported>()("AgentUnsupported", {
   capability: Schema.String,
@@ -121,6 +135,8 @@ export const AgentError = Schema.Union(
   AgentMessageTooLarge,
   AgentAuthRequired,
   AgentRequestFailed,
+  AgentLost,
+  AgentUnreachable,
   AgentUnsupported
 )
 /** @since 0.1.0 */

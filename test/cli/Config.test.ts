@@ -44,6 +44,8 @@ const using = <A, E, R>(
 const settings = (given: Given) => using(given, (loaded) => Effect.succeed(loaded.settings))
 const agents = (given: Given) => using(given, AgentSet.offers)
 
+const acp = (offer: AgentSet.Offer | undefined) => offer?.kind === "acp" ? offer.options : undefined
+
 /** The lines that are printed, with the folders left out. */
 const faults = <A>(effect: Effect.Effect<A, CliError>) =>
   Effect.map(
@@ -205,11 +207,11 @@ describe("Config", () => {
   it.effect("a kind of agent that this version cannot drive is said to be so, and nothing else about it", () =>
     Effect.gen(function*() {
       expect(
-        yield* faults(settings({ file: "agents: { a: { kind: agui, url: x }, b: { kind: x }, c: { command: x } }" }))
+        yield* faults(settings({ file: "agents: { a: { kind: loop, url: x }, b: { kind: x }, c: { command: x } }" }))
       )
         .toEqual([
-          "holdfast.yaml: agents.a.kind: the kind \"agui\" is not supported by this version; \"acp\" is",
-          "holdfast.yaml: agents.b.kind: must be a kind of agent (\"acp\"), not \"x\"",
+          "holdfast.yaml: agents.a.kind: the kind \"loop\" is not supported by this version; there are \"acp\", \"agui\"",
+          "holdfast.yaml: agents.b.kind: must be a kind of agent (\"acp\", \"agui\"), not \"x\"",
           "holdfast.yaml: agents.c.kind: is missing"
         ])
     }))
@@ -234,9 +236,9 @@ agents:
       // a secret does not show by accident
       expect(JSON.stringify(agent)).not.toMatch(/hush|s3cret/)
       const value = (secret: unknown) => Redacted.isRedacted(secret) ? Redacted.value(secret) : secret
-      expect(value(agent?.options.env?.["KEY"])).toBe("hush")
-      expect(value(agent?.options.env?.["FILE"])).toBe("s3cret")
-      const [local, remote] = agent?.options.mcpServers ?? []
+      expect(value(acp(agent)?.env?.["KEY"])).toBe("hush")
+      expect(value(acp(agent)?.env?.["FILE"])).toBe("s3cret")
+      const [local, remote] = acp(agent)?.mcpServers ?? []
       expect(value(local !== undefined && "env" in local && local.env?.["KEY"])).toBe("hush")
       expect(value(remote !== undefined && "headers" in remote && remote.headers?.["authorization"])).toBe("s3cret")
     }))
@@ -253,6 +255,44 @@ agents:
           /^holdfast.yaml: agents\.a\.coalesce(\.every)?: (must be|is missing)/
         )
       }
+    }))
+
+  it.effect("every option of an AG-UI agent can be given, and what is wrong with one is said", () =>
+    Effect.gen(function*() {
+      const file = `
+agents:
+  remote:
+    kind: agui
+    url: "http://127.0.0.1:8001/"
+    events: "http://127.0.0.1:8001/events"
+    interrupt: "http://127.0.0.1:8001/interrupt"
+    headers: { X-Ambient-Session-Token: { fromEnv: SECRET } }
+    token: { fromFile: key }
+    forwardedProps: { model: m }
+    askTools: [AskUserQuestion]
+    idle: 5 minutes
+    maxHistoryCharacters: 0
+`
+      const [agent] = yield* agents({ file, env: { SECRET: "hush" } })
+      expect(agent).toMatchObject({ name: "remote", kind: "agui", options: { url: "http://127.0.0.1:8001/" } })
+      expect(JSON.stringify(agent)).not.toMatch(/hush|s3cret/)
+      if (agent?.kind !== "agui") return
+      const value = (secret: unknown) => Redacted.isRedacted(secret) ? Redacted.value(secret) : secret
+      expect(value(agent.options.headers?.["X-Ambient-Session-Token"])).toBe("hush")
+      expect(value(agent.options.token)).toBe("s3cret")
+      const wrong = `
+agents:
+  a: { kind: agui, url: x }
+  b: { kind: agui, url: "http://u:p@host/" }
+  c: { kind: agui, url: "http://host/", command: x }
+  d: { kind: agui }
+`
+      expect(yield* faults(settings({ file: wrong }))).toEqual([
+        "holdfast.yaml: agents.a.url: must be an absolute http or https address",
+        "holdfast.yaml: agents.b.url: must not have a password in it; that goes into headers or token",
+        expect.stringMatching(/^holdfast\.yaml: agents\.c\.command: is unexpected, expected: "url" \| "events" \| /),
+        "holdfast.yaml: agents.d.url: is missing"
+      ])
     }))
 
   it.effect("a secret that is not where it should be is named, with all the others", () =>
@@ -283,7 +323,7 @@ agents:
         from: "built in",
         options: { command: "/usr/bin/node", args: ["main.js", "demo-agent"] }
       })
-      expect(Object.keys(demo?.options.env ?? {})).toEqual(["HOLDFAST_DEMO_PACE"])
+      expect(Object.keys(acp(demo)?.env ?? {})).toEqual(["HOLDFAST_DEMO_PACE"])
       const byDefault = (given: Given) => using(given, (loaded) => Effect.succeed(AgentSet.defaultAgent(loaded)))
       const file = "agents: { b: { kind: acp, command: x }, a: { kind: acp, command: x } }"
       expect(yield* byDefault({})).toBe("demo")

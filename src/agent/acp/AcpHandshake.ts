@@ -16,7 +16,8 @@ import {
   type AgentRequestFailed,
   AgentUnsupported
 } from "../../domain/Errors.js"
-import { type AcpAgentOptions, type McpServer, reveal } from "./AcpOptions.js"
+import { reveal } from "../OptionFields.js"
+import type { AcpAgentOptions, McpServer } from "./AcpOptions.js"
 import type { AcpRpc } from "./AcpRpc.js"
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.NullOr(schema))

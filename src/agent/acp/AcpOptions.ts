@@ -3,29 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
-import * as ParseResult from "effect/ParseResult"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-
-/** `"30 seconds"`, as people write it. */
-const DurationFromText = Schema.transformOrFail(Schema.String, Schema.DurationFromSelf, {
-  decode: (text, _, ast) => {
-    const duration = Duration.decodeUnknown(text)
-    return duration._tag === "Some"
-      ? ParseResult.succeed(duration.value)
-      : ParseResult.fail(new ParseResult.Type(ast, text, `expected a duration such as "30 seconds", got "${text}"`))
-  },
-  encode: (duration) => ParseResult.succeed(`${Duration.toMillis(duration)} millis`)
-})
-const Wait = Schema.optional(Schema.Union(Schema.DurationFromSelf, DurationFromText))
-
-/** Secrets are given `Redacted`. */
-const Record = Schema.Record({
-  key: Schema.String,
-  value: Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
-})
-const Values = Schema.optional(Record)
+import { Values, Wait } from "../OptionFields.js"
 
 /** An MCP server that the agent shall use. @since 0.1.0 */
 export const McpServer = Schema.Union(
@@ -70,11 +49,3 @@ export const AcpAgentOptions = Schema.Struct({
 })
 /** @since 0.1.0 */
 export type AcpAgentOptions = typeof AcpAgentOptions.Type
-
-/** @since 0.1.0 */
-export const reveal = (values: typeof Record.Type | undefined): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(values ?? {}).map((
-      [name, value]
-    ) => [name, Redacted.isRedacted(value) ? Redacted.value(value) : value])
-  )

@@ -5,12 +5,15 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as AcpAgent from "../../agent/acp/AcpAgent.js"
+import * as AguiAgent from "../../agent/agui/AguiAgent.js"
 import * as ProcessLedger from "../../agent/process/ProcessLedger.js"
+import type { AgentError } from "../../domain/Errors.js"
 import { freshSessionId } from "../../domain/Ids.js"
 import * as AgentSet from "../AgentSet.js"
 import * as Ansi from "../Ansi.js"
@@ -53,23 +56,31 @@ interface Probe {
 }
 
 /** Starts the agent, opens a session here and ends it again. Bounded by the agent's own `startTimeout`. */
-const probe = ({ name, options }: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path> =>
-  Effect.gen(function*() {
-    const path = yield* Path.Path
-    const agent = yield* AcpAgent.make(name, options)
-    const sessionId = yield* freshSessionId
-    const connection = yield* agent.connect({ sessionId, cwd: path.resolve("."), resume: Option.none() })
-    return {
-      ok: true,
-      ...(connection.name === undefined ? {} : { name: connection.name }),
-      ...(connection.version === undefined ? {} : { version: connection.version }),
-      abilities: abilities(connection),
-      modes: modes(connection)
-    }
-  }).pipe(
-    Effect.scoped,
-    Effect.catchAll((error) => Effect.succeed({ ok: false, error: error.message }))
-  )
+const probeAcp = Effect.fnUntraced(function*(name: string, options: AcpAgent.AcpAgentOptions) {
+  const path = yield* Path.Path
+  const agent = yield* AcpAgent.make(name, options)
+  const sessionId = yield* freshSessionId
+  const connection = yield* agent.connect({ sessionId, cwd: path.resolve("."), resume: Option.none() })
+  const found: Probe = {
+    ok: true,
+    ...(connection.name === undefined ? {} : { name: connection.name }),
+    ...(connection.version === undefined ? {} : { version: connection.version }),
+    abilities: abilities(connection),
+    modes: modes(connection)
+  }
+  return found
+}, Effect.scoped)
+
+const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | HttpClient.HttpClient> => {
+  const found: Effect.Effect<Probe, AgentError, Path.Path | HttpClient.HttpClient> = offer.kind === "acp"
+    ? probeAcp(offer.name, offer.options)
+    : Effect.map(AguiAgent.probe(offer.options), (abilities): Probe => ({ ok: true, abilities }))
+  return Effect.catchAll(found, (error) => Effect.succeed<Probe>({ ok: false, error: error.message }))
+}
+
+/** What is started, or where it is. */
+const whereOf = (offer: AgentSet.Offer): ReadonlyArray<string> =>
+  offer.kind === "acp" ? [offer.options.command, ...offer.options.args ?? []] : [offer.options.url]
 
 const told = (probe: Probe): string =>
   probe.ok
@@ -99,9 +110,9 @@ export const command = Command.make("agents", {
       : []
     const all = offers.map((offer, index) => ({
       name: offer.name,
-      kind: "acp",
+      kind: offer.kind,
       from: offer.from,
-      command: [offer.options.command, ...offer.options.args ?? []],
+      command: whereOf(offer),
       default: offer.name === first,
       ...(flags.probe ? { probe: probes[index] } : {})
     }))

@@ -13,7 +13,6 @@
  *
  * @since 0.1.0
  */
-import * as Sse from "@effect/experimental/Sse"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
@@ -25,11 +24,13 @@ import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { createParser } from "eventsource-parser"
 import type { Pull } from "./Inbox.js"
 
 /**
  * - `Unreachable`: no answer.
- * - `Refused`: an answer with another status than 200, or that is no event stream.
+ * - `Refused`: an answer with another status than 200, or that is no event stream. `body` is its beginning, `location` where a redirect
+ *   points: it is not followed, as what the request carries may not be for whoever is there.
  * - `Cut`: the answer broke off.
  * - `TooLarge`: an event is larger than `maxEvent`.
  *
@@ -39,6 +40,10 @@ export class SseError extends Schema.TaggedError<SseError>()("SseError", {
   url: Schema.String,
   reason: Schema.Literal("Unreachable", "Refused", "Cut", "TooLarge"),
   status: Schema.optional(Schema.Number),
+  body: Schema.optional(Schema.String),
+  location: Schema.optional(Schema.String),
+  /** Of what went wrong below: `ECONNREFUSED`, `ERR_TLS_CERT_ALTNAME_INVALID`. */
+  code: Schema.optional(Schema.String),
   message: Schema.String
 }) {}
 
@@ -72,6 +77,22 @@ export interface SseSource {
 /** The longest `retry` that is believed. */
 const longest = Duration.minutes(5)
 
+/** The first KiB of an answer that is no event stream, for whoever has to find out why; it may not come, or never end. */
+const beginning = ({ stream }: HttpClientResponse.HttpClientResponse): Effect.Effect<string> =>
+  stream.pipe(
+    Stream.decodeText(),
+    Stream.interruptAfter("1 second"),
+    Stream.runFoldWhile("", (text) => text.length < 1024, (text, more) => text + more),
+    Effect.map((text) => text.slice(0, 1024)),
+    Effect.orElseSucceed(() => "")
+  )
+
+const codeOf = (cause: unknown): string | undefined => {
+  if (typeof cause !== "object" || cause === null) return undefined
+  if ("code" in cause && typeof cause.code === "string") return cause.code
+  return "cause" in cause ? codeOf(cause.cause) : undefined
+}
+
 /**
  * One for each stream: it remembers, over its connections, where it was.
  *
@@ -90,16 +111,25 @@ export const make = Effect.fnUntraced(function*(options: {
   const position = yield* Ref.make(Option.fromNullable(options.after))
   let retry = Duration.zero
 
-  const failed = (reason: SseError["reason"], message: string, status?: number) =>
-    new SseError({ url, reason, message, ...(status === undefined ? {} : { status }) })
+  const failed = (
+    reason: SseError["reason"],
+    message: string,
+    details: Partial<Pick<SseError, "status" | "body" | "location" | "code">> = {}
+  ) => new SseError({ url, reason, message, ...details })
 
   const check = (response: HttpClientResponse.HttpClientResponse) => {
     const { headers, status } = response
     const type = headers["content-type"] ?? "no content type"
-    if (status !== 200) return Effect.fail(failed("Refused", `${url} answered ${status} and no events`, status))
-    return type.startsWith("text/event-stream")
-      ? Effect.succeed(response)
-      : Effect.fail(failed("Refused", `${url} answered with ${type} and not with text/event-stream`, status))
+    if (status === 200 && type.startsWith("text/event-stream")) return Effect.succeed(response)
+    const { location } = headers
+    const message = status === 200
+      ? `${url} answered with ${type} and not with text/event-stream`
+      : `${url} answered ${status}${location === undefined ? "" : `, to go to ${location},`} and no events`
+    return Effect.flatMap(
+      beginning(response),
+      (body) =>
+        Effect.fail(failed("Refused", message, { status, body, ...(location === undefined ? {} : { location }) }))
+    )
   }
 
   const connect = Effect.gen(function*() {
@@ -111,18 +141,35 @@ export const make = Effect.fnUntraced(function*(options: {
         ...(Option.isSome(last) ? { "last-event-id": last.value } : {})
       })
     ).pipe(
-      Effect.mapError((error) => failed("Unreachable", `${url} cannot be reached: ${error.message}`)),
+      Effect.mapError((error) => {
+        const code = codeOf(error)
+        const message = `${url} cannot be reached: ${error.message}${code === undefined ? "" : ` (${code})`}`
+        return failed("Unreachable", message, code === undefined ? {} : { code })
+      }),
       Effect.flatMap(check)
     )
     let events: Array<SseEvent> = []
-    const parser = Sse.makeParser((parsed) => {
-      if (parsed._tag === "Event") events.push(parsed)
-      // as data: it is for the next dial, the answer goes on
-      else retry = Duration.min(parsed.duration, longest)
-    }, { maxEventSize: maxEvent })
+    let broken: SseError | undefined
+    const tooLarge = () => {
+      broken ??= failed("TooLarge", `${url} sent an event of more than ${maxEvent} characters`)
+    }
+    const parser = createParser({
+      onEvent: ({ data, event = "message", id }) => {
+        // one that came in one piece was never in the parser's buffer
+        if (data.length > maxEvent) tooLarge()
+        if (broken === undefined) events.push({ event, id, data })
+      },
+      // it is for the next dial, the answer goes on
+      onRetry: (millis) => {
+        retry = Duration.min(millis, longest)
+      },
+      onError: ({ type }) => {
+        if (type === "max-buffer-size-exceeded") tooLarge()
+      },
+      maxBufferSize: maxEvent
+    })
     const decoder = new TextDecoder()
     let handled: string | undefined
-    let broken: SseError | undefined
 
     const read: Pull<Uint8Array, SseError> = Effect.mapError(
       yield* Stream.toPull(response.stream),
@@ -138,9 +185,8 @@ export const make = Effect.fnUntraced(function*(options: {
     })
     const parse = (chunks: Chunk.Chunk<Uint8Array>) => {
       for (const bytes of chunks) {
-        if (parser.feed(decoder.decode(bytes, { stream: true })) === undefined) continue
-        broken = failed("TooLarge", `${url} sent an event of more than ${maxEvent} characters`)
-        break
+        parser.feed(decoder.decode(bytes, { stream: true }))
+        if (broken !== undefined) break
       }
       const parsed = events
       events = []

@@ -3,6 +3,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as AguiServer from "../../agent/agui/server.js"
 import * as Program from "../program.js"
 
 const live = (name: string, test: Effect.Effect<void, unknown, NodeContext.NodeContext | Scope.Scope>) =>
@@ -104,19 +105,34 @@ describe("the commands against a gateway", () => {
   live(
     "agents lists what there is, and with --probe what each can do or why it does not start",
     Effect.gen(function*() {
+      const server = yield* AguiServer.start({})
       const cwd = yield* Program.folder
       const { stdout: plain } = yield* Program.run({ cwd, env: { PATH: "" } }, "agents")
       expect(plain).toMatch(/^AGENT +KIND +FROM +COMMAND\ndemo \* +acp +built in +.* demo-agent\n$/)
       const env = { PATH: "", HOLDFAST_CONFIG: `${cwd}/agents.yaml` }
       yield* Effect.promise(() =>
         import("node:fs/promises").then((fs) =>
-          fs.writeFile(env.HOLDFAST_CONFIG, "agents: { gone: { kind: acp, command: no-such-agent } }")
+          fs.writeFile(
+            env.HOLDFAST_CONFIG,
+            `
+agents:
+  gone: { kind: acp, command: no-such-agent }
+  remote: { kind: agui, url: "${server.url}", events: "${server.url}events" }
+  nobody: { kind: agui, url: "http://127.0.0.1:1/" }
+`
+          )
         )
       )
       const { code, stdout } = yield* Program.run({ cwd, env }, "agents", "--probe", "--json")
-      const [gone, demo] = stdout.trim().split("\n").map((line) => JSON.parse(line))
+      const [gone, remote, nobody, demo] = stdout.trim().split("\n").map((line) => JSON.parse(line))
       expect(gone).toMatchObject({ name: "gone", from: "configured", default: true, probe: { ok: false } })
       expect(gone.probe.error).toMatch(/the command "no-such-agent" is not there/)
+      expect(remote).toMatchObject({
+        kind: "agui",
+        command: [server.url],
+        probe: { ok: true, abilities: ["runs", "events"] }
+      })
+      expect(nobody.probe).toMatchObject({ ok: false, error: expect.stringMatching(/cannot be reached.*ECONNREFUSED/) })
       expect(demo).toMatchObject({
         name: "demo",
         probe: { ok: true, abilities: expect.arrayContaining(["load", "resume", "image"]), modes: ["plain", "verbose"] }

@@ -80,7 +80,7 @@ describe("holdfast serve", () => {
       const wrong = yield* Program.run({ cwd }, "serve")
       expect(wrong.stderr.split("\n")).toEqual([
         expect.stringMatching(/^holdfast: holdfast.yaml: prot: is unexpected, expected: "host"/),
-        "holdfast: holdfast.yaml: agents.a.kind: the kind \"loop\" is not supported by this version; \"acp\" is",
+        "holdfast: holdfast.yaml: agents.a.kind: the kind \"loop\" is not supported by this version; there are \"acp\", \"agui\"",
         ""
       ])
       expect(wrong.code).toBe(2)

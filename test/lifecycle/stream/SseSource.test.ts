@@ -128,6 +128,35 @@ describe("SseSource", () => {
       }
     }))
 
+  it.scopedLive("tells why it was refused, and where a redirect points, which it does not follow", () =>
+    Effect.gen(function*() {
+      const { asked, request } = yield* server(({ number, response }) => {
+        if (number === 1) response.writeHead(302, { location: "http://127.0.0.1:1/" }).end()
+        else if (number === 2) response.writeHead(500).end(`it broke ${"x".repeat(5000)}`)
+        // a body that never ends
+        else response.writeHead(404).write("there is no")
+      })
+      const refusal = Effect.flip(Effect.flatMap(make({ request }), (source) => Effect.scoped(source.connect)))
+      expect(yield* refusal).toMatchObject({ reason: "Refused", status: 302, location: "http://127.0.0.1:1/" })
+      expect(asked).toHaveLength(1)
+      const broken = yield* refusal
+      expect(broken).toMatchObject({
+        reason: "Refused",
+        status: 500,
+        body: expect.stringMatching(/^it broke x{1015}$/)
+      })
+      expect(yield* refusal).toMatchObject({ reason: "Refused", status: 404, body: "there is no" })
+    }))
+
+  it.scopedLive("takes a burst of short events in one piece in time that grows with it, and not with its square", () =>
+    Effect.gen(function*() {
+      const burst = "data: x\n\n".repeat(600_000)
+      const { request } = yield* server(({ response }) => void events(response).end(burst))
+      const source = yield* make({ request })
+      const { seen } = yield* all(yield* source.connect)
+      expect(seen).toHaveLength(600_000)
+    }))
+
   it.scopedLive("begins again after what was handled, and not after what was only sent", () =>
     Effect.gen(function*() {
       const { asked, request } = yield* server(({ response }) =>
