@@ -102,6 +102,14 @@ export class AgentRequestFailed extends Schema.TaggedError<AgentRequestFailed>()
   message
 }) {}
 
+/**
+ * The agent is out of reach for good: its host or its endpoint is gone, or does not know it any more. What became of its turn nobody can
+ * tell, so its run ends as `Lost`, with `message` as the reason.
+ *
+ * @since 0.1.0
+ */
+export class AgentLost extends Schema.TaggedError<AgentLost>()("AgentLost", { message }) {}
+
 /** The agent, or its host, cannot do what was asked. @since 0.1.0 */
 export class AgentUnsupported extends Schema.TaggedError<AgentUnsupported>()("AgentUnsupported", {
   capability: Schema.String,
@@ -121,6 +129,7 @@ export const AgentError = Schema.Union(
   AgentMessageTooLarge,
   AgentAuthRequired,
   AgentRequestFailed,
+  AgentLost,
   AgentUnsupported
 )
 /** @since 0.1.0 */

@@ -43,6 +43,7 @@ const AgentError = Schema.Union(
   withStatus(502, Errors.AgentMessageTooLarge),
   withStatus(502, Errors.AgentAuthRequired),
   withStatus(502, Errors.AgentRequestFailed),
+  withStatus(502, Errors.AgentLost),
   withStatus(501, Errors.AgentUnsupported)
 )
 

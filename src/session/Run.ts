@@ -71,8 +71,15 @@ export const infoOfCause = (cause: Cause.Cause<LinkError>): ErrorInfo =>
         : { _tag: "Defect", message: "an internal error; the gateway's log has the cause" }
   })
 
-/** @since 0.1.0 */
-export const failed = (error: LinkError): RunOutcome => ({ _tag: "Failed", error: info(error) })
+/** How a run ends that its agent failed. @since 0.1.0 */
+export const failed = (error: LinkError): RunOutcome =>
+  error._tag === "AgentLost" ? { _tag: "Lost", reason: error.message } : { _tag: "Failed", error: info(error) }
+
+const failedBy = (cause: Cause.Cause<LinkError>): RunOutcome =>
+  Option.match(Cause.failureOption(cause), {
+    onSome: failed,
+    onNone: () => ({ _tag: "Failed", error: infoOfCause(cause) })
+  })
 
 /**
  * Runs the turn to its end. `open` sends the prompt, `close` closes the run's scope and records the outcome; `interrupted` is the
@@ -89,7 +96,7 @@ export const execute = (run: Run, options: {
     const opening = yield* Effect.interruptible(options.open).pipe(
       // RS1 holds for defects too: the boundary is the run
       Effect.tapDefect((cause) => Effect.logError("a run ended with a defect", cause)),
-      Effect.catchAllCause((cause) => Deferred.succeed(run.done, { _tag: "Failed", error: infoOfCause(cause) })),
+      Effect.catchAllCause((cause) => Deferred.succeed(run.done, failedBy(cause))),
       Effect.fork
     )
     // the end may be known before the prompt is out: the run was cancelled while its agent was still starting

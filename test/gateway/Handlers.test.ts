@@ -246,6 +246,7 @@ describe("errors", () => {
     [502, create(new Errors.AgentMessageTooLarge({ limit: 1, message }))],
     [502, create(new Errors.AgentAuthRequired({ methods: [{ id: "m", name: "M" }], message }))],
     [502, create(new Errors.AgentRequestFailed({ method: "m", code: -1, message }))],
+    [502, create(new Errors.AgentLost({ message }))],
     [501, create(new Errors.AgentUnsupported({ capability: "c", message }))],
     [409, prompt(new Errors.SessionBusy({ sessionId: id, runId, message }))],
     [409, prompt(new Errors.SessionClosed({ sessionId: id, message }))],

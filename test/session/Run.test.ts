@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import * as Content from "../../src/domain/Content.js"
-import { AgentDied } from "../../src/domain/Errors.js"
+import { AgentDied, AgentLost } from "../../src/domain/Errors.js"
 import { RunId } from "../../src/domain/Ids.js"
 import * as Run from "../../src/session/Run.js"
 
@@ -15,7 +15,7 @@ const died = new AgentDied({ exitCode: 3, signal: null, stderr: "", message: "th
 const lost = { _tag: "Lost", reason: "shut down" } as const
 
 /** Runs a turn that opens like this, and tells what happens to it. */
-const setup = Effect.fnUntraced(function*(open: Effect.Effect<void, AgentDied>) {
+const setup = Effect.fnUntraced(function*(open: Effect.Effect<void, AgentDied | AgentLost>) {
   const told: Array<string> = []
   const run = yield* Run.make(RunId.make("run_1"), [Content.text("hi")])
   const fiber = yield* Effect.fork(Run.execute(run, {
@@ -48,6 +48,16 @@ describe("RS1 a run is closed once, whatever happens", () => {
         yield* end
         expect(told).toStrictEqual(["Failed"])
       }
+    }))
+
+  it.effect("as Lost when its agent is out of reach: nobody can tell what became of the turn", () =>
+    Effect.gen(function*() {
+      const unreachable = new AgentLost({ message: "the host is gone" })
+      const { end, run, told } = yield* setup(Effect.fail(unreachable))
+      yield* end
+      expect(told).toStrictEqual(["Lost"])
+      expect(yield* Deferred.await(run.done)).toStrictEqual({ _tag: "Lost", reason: "the host is gone" })
+      expect(Run.failed(unreachable)).toStrictEqual({ _tag: "Lost", reason: "the host is gone" })
     }))
 
   it.effect("RS2 when it ends, or is interrupted, while it opens: the opening is over first", () =>
