@@ -73,6 +73,7 @@ module.exports = {
       "gateway/",
       "client/",
       "cli/",
+      "agent/agentctl/",
       "lifecycle/stream/"
     ]),
     only("HTTP and sockets of Node", "^(node:)?(http|https|http2|net|tls)$|^node_modules/(ws|undici)/", [

@@ -22,6 +22,8 @@
 export * as Agent from "./agent/Agent.js"
 /** Agents that speak the Agent Client Protocol over stdio. */
 export * as AcpAgent from "./agent/acp/AcpAgent.js"
+/** Agents behind an agentctl host. */
+export * as AgentctlAgent from "./agent/agentctl/AgentctlAgent.js"
 /** The event vocabulary. */
 export * as AgentEvent from "./domain/AgentEvent.js"
 /** What prompts and messages are made of. */

@@ -110,6 +110,12 @@ export class AgentRequestFailed extends Schema.TaggedError<AgentRequestFailed>()
  */
 export class AgentLost extends Schema.TaggedError<AgentLost>()("AgentLost", { message }) {}
 
+/** The session's agent has no shell and no processes that others could use: only agents behind a host have. @since 0.1.0 */
+export class WorkspaceNotOffered extends Schema.TaggedError<WorkspaceNotOffered>()("WorkspaceNotOffered", {
+  sessionId: SessionId,
+  message
+}) {}
+
 /** The agent, or its host, cannot do what was asked. @since 0.1.0 */
 export class AgentUnsupported extends Schema.TaggedError<AgentUnsupported>()("AgentUnsupported", {
   capability: Schema.String,
