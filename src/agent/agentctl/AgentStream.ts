@@ -25,7 +25,7 @@ import * as HostError from "./HostError.js"
 import * as Wire from "./Wire.js"
 
 /** Both streams: soon at first, because what an agent says meanwhile is kept by its host, though not much of it. @since 0.1.0 */
-export const redial = Backoff.make({ base: "100 millis", cap: "5 seconds" })
+export const redial = Backoff.make({ base: "100 millis", cap: "2 seconds" })
 
 /** A host that is silent for so long is gone; it is asked for a sign of life before. @since 0.1.0 */
 export const liveness = {

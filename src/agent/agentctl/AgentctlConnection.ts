@@ -71,9 +71,6 @@ export const connect = (
     const folder = inFolder(cwd, options.workspace)
     const maxFrame = options.maxMessageBytes ?? 16 * mebibyte
 
-    const instance = yield* host(claim(control, { sessionId, folder, env: reveal(options.env) }))
-    const send = (path: string, body?: unknown) => host(control.send(instance, "POST", path, body))
-    const streams = yield* StreamManager.make
     const fork = yield* FiberSet.makeRuntime<never>()
 
     // ------------------------------------------------------------------------------------- what it says
@@ -106,6 +103,9 @@ export const connect = (
     })
 
     const handshake = Effect.gen(function*() {
+      const instance = yield* host(claim(control, { sessionId, folder, env: reveal(options.env) }))
+      const send = (path: string, body?: unknown) => host(control.send(instance, "POST", path, body))
+      const streams = yield* StreamManager.make
       if (options.command !== undefined) {
         const { args = [], command } = options
         yield* send("/api/v1/agent/configure", { command, agent_args: [command, ...args], env: reveal(options.env) })
@@ -126,10 +126,10 @@ export const connect = (
         timeout: "3 minutes"
       })
       const opened = yield* open(call, folder, resume)
-      return { opened, info: Wire.fieldsOf(agent_info) }
+      return { instance, streams, opened, info: Wire.fieldsOf(agent_info) }
     })
     const startTimeout = options.startTimeout ?? Duration.seconds(60)
-    const { info, opened } = yield* Effect.timeoutFail(handshake, {
+    const { info, instance, opened, streams } = yield* Effect.timeoutFail(handshake, {
       duration: startTimeout,
       onTimeout: () => {
         const message = `the agent behind ${options.url} was not ready within ${
