@@ -9,15 +9,19 @@ import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import { AcpAgentOptions, McpServer } from "../agent/acp/AcpAgent.js"
+import type { AgentctlOptions } from "../agent/agentctl/AgentctlAgent.js"
+import * as Agentctl from "./agents/Agentctl.js"
 import * as Secret from "./Secret.js"
 
-const later: ReadonlyArray<unknown> = ["agentctl", "agui", "loop"]
+const later: ReadonlyArray<unknown> = ["agui", "loop"]
+const kinds = ["acp", "agentctl"] as const
+const named = kinds.map((kind) => `"${kind}"`).join(", ")
 
-const Kind = Schema.Literal("acp").annotations({
+const Kind = Schema.Literal(...kinds).annotations({
   message: ({ actual }) => ({
     message: later.includes(actual)
-      ? `the kind ${JSON.stringify(actual)} is not supported by this version; "acp" is`
-      : `must be a kind of agent ("acp"), not ${JSON.stringify(actual)}`,
+      ? `the kind ${JSON.stringify(actual)} is not supported by this version; there are ${named}`
+      : `must be a kind of agent (${named}), not ${JSON.stringify(actual)}`,
     override: true
   })
 })
@@ -41,19 +45,30 @@ const Acp = Schema.Struct({
 /** The kind is looked at first: of an agent of another kind all the other keys would be wrong too. @since 0.1.0 */
 export const AgentConfig = Schema.Struct({ kind: Kind }, Schema.Record({ key: Schema.String, value: Schema.Unknown }))
   .pipe(
-    Schema.compose(Acp, { strict: false })
+    Schema.compose(Schema.Union(Acp, Agentctl.Agentctl), { strict: false })
   )
 /** @since 0.1.0 */
 export type AgentConfig = typeof AgentConfig.Type
 
 type McpServerConfig = NonNullable<typeof Acp.Type["mcpServers"]>[number]
 
+/** What a driver is made with. @since 0.1.0 */
+export type Resolved =
+  | { readonly kind: "acp"; readonly options: AcpAgentOptions }
+  | { readonly kind: "agentctl"; readonly options: AgentctlOptions }
+
 /**
  * The options of the driver, with every secret read; the paths of secrets are relative to `folder`. It fails with what is wrong.
  *
  * @since 0.1.0
  */
-export const resolve = Effect.fnUntraced(function*({ kind: _, ...agent }: AgentConfig, folder: string) {
+export const resolve = (
+  agent: AgentConfig,
+  folder: string
+): Effect.Effect<Resolved, string, FileSystem.FileSystem | Path.Path> =>
+  agent.kind === "acp" ? resolveAcp(agent, folder) : Agentctl.resolve(agent, folder)
+
+const resolveAcp = Effect.fnUntraced(function*({ kind, ...agent }: typeof Acp.Type, folder: string) {
   const values = (where: string, secrets: Readonly<Record<string, Secret.Secret>> = {}) =>
     Effect.all(
       Record.map(secrets, (secret, name) =>
@@ -68,5 +83,5 @@ export const resolve = Effect.fnUntraced(function*({ kind: _, ...agent }: AgentC
     env: yield* values("env", agent.env),
     mcpServers: yield* Effect.forEach(agent.mcpServers ?? [], server)
   }
-  return options
+  return { kind, options }
 })

@@ -3,7 +3,9 @@
  *
  * @since 0.1.0
  */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type * as FileSystem from "@effect/platform/FileSystem"
+import type { HttpClient } from "@effect/platform/HttpClient"
 import type * as Path from "@effect/platform/Path"
 import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -13,6 +15,7 @@ import * as Record from "effect/Record"
 import type * as Redacted from "effect/Redacted"
 import * as AcpAgent from "../agent/acp/AcpAgent.js"
 import { Agents, makeAgents } from "../agent/Agent.js"
+import * as AgentctlAgent from "../agent/agentctl/AgentctlAgent.js"
 import * as AgentConfig from "./AgentConfig.js"
 import { type CliError, unusable } from "./CliError.js"
 import type * as Config from "./Config.js"
@@ -20,11 +23,20 @@ import * as KnownAgents from "./KnownAgents.js"
 import { Program } from "./Program.js"
 
 /** @since 0.1.0 */
-export interface Offer {
+export type Offer = AgentConfig.Resolved & {
   readonly name: string
   readonly from: "configured" | "built in" | "installed"
-  readonly options: AcpAgent.AcpAgentOptions
 }
+
+/** The agent that is offered. @since 0.1.0 */
+export const make = (offer: Offer): Effect.Effect<AcpAgent.AcpAgent | AgentctlAgent.AgentctlAgent, never, HttpClient> =>
+  offer.kind === "acp" ? AcpAgent.make(offer.name, offer.options) : AgentctlAgent.make(offer.name, offer.options)
+
+/** What runs it, or where it is. @since 0.1.0 */
+export const where = (offer: Offer): ReadonlyArray<string> =>
+  offer.kind === "acp"
+    ? [offer.options.command, ...offer.options.args ?? []]
+    : [offer.options.url, ...offer.options.command === undefined ? [] : [offer.options.command]]
 
 /** The variables that are set, as an agent is given them. */
 const variables = (names: ReadonlyArray<string>): Effect.Effect<Record<string, Redacted.Redacted>> =>
@@ -35,7 +47,7 @@ const variables = (names: ReadonlyArray<string>): Effect.Effect<Record<string, R
 const configured = ({ agents, folder }: Config.Loaded) =>
   Effect.forEach(Object.entries(agents), ([name, agent]) =>
     AgentConfig.resolve(agent, folder).pipe(
-      Effect.map((options): Offer => ({ name, from: "configured", options })),
+      Effect.map((resolved): Offer => ({ name, from: "configured", ...resolved })),
       Effect.mapError((fault) => `agents.${name}.${fault}`),
       Effect.either
     )).pipe(Effect.flatMap((results) => {
@@ -50,6 +62,7 @@ const demo = Effect.gen(function*() {
   const offer: Offer = {
     name: "demo",
     from: "built in",
+    kind: "acp",
     options: {
       command: program.command,
       args: [...program.args, "demo-agent"],
@@ -66,7 +79,7 @@ const installed = Effect.flatMap(
     Effect.forEach(agents, ({ args, command, description, keys, name }) =>
       Effect.map(
         variables(keys),
-        (env): Offer => ({ name, from: "installed", options: { command, args, env, description } })
+        (env): Offer => ({ name, from: "installed", kind: "acp", options: { command, args, env, description } })
       ))
 )
 
@@ -93,6 +106,5 @@ export const layer = (
 ): Layer.Layer<Agents, CliError, Program | FileSystem.FileSystem | Path.Path> =>
   Layer.effect(
     Agents,
-    Effect.flatMap(offers(loaded), (all) =>
-      Effect.map(Effect.forEach(all, ({ name, options }) => AcpAgent.make(name, options)), makeAgents))
-  )
+    Effect.flatMap(offers(loaded), (all) => Effect.map(Effect.forEach(all, make), makeAgents))
+  ).pipe(Layer.provide(NodeHttpClient.layer))

@@ -20,6 +20,7 @@ import { type Agent, Agents, type ConnectOptions, makeAgents } from "../Agent.js
 import { type AgentctlConnection, connect } from "./AgentctlConnection.js"
 import type { AgentctlOptions } from "./AgentctlOptions.js"
 import * as Control from "./Control.js"
+import { toAgentError } from "./HostError.js"
 import * as Http from "./Http.js"
 
 export type { AgentctlConnection } from "./AgentctlConnection.js"
@@ -28,6 +29,10 @@ export { AgentctlOptions } from "./AgentctlOptions.js"
 /** @since 0.1.0 */
 export interface AgentctlAgent extends Agent {
   readonly kind: "agentctl"
+  /** Whether the host is there; needs no token. */
+  readonly health: Effect.Effect<void, AgentError>
+  /** Whether the first connection takes the nonce, which is good for one: another program is refused then. */
+  readonly once: boolean
   readonly connect: (options: ConnectOptions) => Effect.Effect<AgentctlConnection, AgentError, Scope.Scope>
 }
 
@@ -39,6 +44,8 @@ export const make = (
   Effect.map(Effect.flatMap(Http.make, (send) => Control.make(options, send)), (control) => ({
     name,
     kind: "agentctl",
+    health: Effect.mapError(control.health, toAgentError),
+    once: options.nonce !== undefined && options.token === undefined,
     description: options.description ?? `${options.command ?? "an agent"} behind ${new URL(options.url).origin}`,
     connect: (session) => connect(options, control, session)
   }))

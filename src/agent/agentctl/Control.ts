@@ -22,6 +22,7 @@ export type Instance = typeof Created.Type
 
 /** @since 0.1.0 */
 export interface Control {
+  readonly health: Effect.Effect<void, HostError>
   readonly create: (request: {
     readonly workspace_path: string
     readonly session_id: string
@@ -112,6 +113,7 @@ export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: 
   const instances = "/api/v1/instances"
   const instanceUrl = (id: string) => at(`${instances}/${encodeURIComponent(id)}`)
   const control: Control = {
+    health: Effect.asVoid(send({ verb: "GET", url: at("/health"), headers: {} })),
     create: (request) =>
       Effect.flatMap(
         call("POST", at(instances), {}, {

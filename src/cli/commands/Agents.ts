@@ -5,11 +5,15 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import type { HttpClient } from "@effect/platform/HttpClient"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as AcpAgent from "../../agent/acp/AcpAgent.js"
+import type * as AcpAgent from "../../agent/acp/AcpAgent.js"
+import type { AgentConnection } from "../../agent/Agent.js"
+import type * as AgentctlAgent from "../../agent/agentctl/AgentctlAgent.js"
 import * as ProcessLedger from "../../agent/process/ProcessLedger.js"
 import { freshSessionId } from "../../domain/Ids.js"
 import * as AgentSet from "../AgentSet.js"
@@ -25,8 +29,9 @@ import * as Table from "../Table.js"
 const concurrency = 4
 
 /** What a probe found, in words. */
-const abilities = ({ capabilities }: AcpAgent.AcpConnection): ReadonlyArray<string> => {
-  const { loadSession, mcpCapabilities, promptCapabilities, sessionCapabilities } = capabilities
+const abilities = (connection: AcpAgent.AcpConnection | AgentctlAgent.AgentctlConnection): ReadonlyArray<string> => {
+  if ("supports" in connection) return [...connection.supports(), "shell", "processes", "git"]
+  const { loadSession, mcpCapabilities, promptCapabilities, sessionCapabilities } = connection.capabilities
   const found: Record<string, unknown> = {
     load: loadSession,
     resume: sessionCapabilities?.resume,
@@ -40,7 +45,7 @@ const abilities = ({ capabilities }: AcpAgent.AcpConnection): ReadonlyArray<stri
   return Object.entries(found).flatMap(([name, offered]) => offered == null || offered === false ? [] : [name])
 }
 
-const modes = ({ begins = [] }: AcpAgent.AcpConnection) =>
+const modes = ({ begins = [] }: AgentConnection) =>
   begins.flatMap((event) => event.type === "ModeChanged" ? event.available?.map((mode) => mode.id) ?? [] : [])
 
 interface Probe {
@@ -53,10 +58,14 @@ interface Probe {
 }
 
 /** Starts the agent, opens a session here and ends it again. Bounded by the agent's own `startTimeout`. */
-const probe = ({ name, options }: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path> =>
+const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | HttpClient> =>
   Effect.gen(function*() {
     const path = yield* Path.Path
-    const agent = yield* AcpAgent.make(name, options)
+    const agent = yield* AgentSet.make(offer)
+    if (agent.kind === "agentctl" && agent.once) {
+      yield* agent.health
+      return { ok: true, name: "the host is there; no session was opened: its nonce is good for one handshake" }
+    }
     const sessionId = yield* freshSessionId
     const connection = yield* agent.connect({ sessionId, cwd: path.resolve("."), resume: Option.none() })
     return {
@@ -94,14 +103,15 @@ export const command = Command.make("agents", {
     const first = AgentSet.defaultAgent(loaded)
     const probes = flags.probe
       ? yield* Effect.forEach(offers, probe, { concurrency }).pipe(
+        Effect.provide(NodeHttpClient.layer),
         Effect.provide(Layer.provide(LastResort.layer, Layer.succeed(ProcessLedger.ProcessLedger, ProcessLedger.none)))
       )
       : []
     const all = offers.map((offer, index) => ({
       name: offer.name,
-      kind: "acp",
+      kind: offer.kind,
       from: offer.from,
-      command: [offer.options.command, ...offer.options.args ?? []],
+      command: AgentSet.where(offer),
       default: offer.name === first,
       ...(flags.probe ? { probe: probes[index] } : {})
     }))
