@@ -66,8 +66,8 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly streams: StreamManager["Type"]
   /** Looked up before each dial: fails with an `AgentError`, or finally, when it is of no use. */
   readonly address: Effect.Effect<{ readonly url: string; readonly headers: Record<string, string> }, DialError>
-  /** What is no response that somebody waits for. It may wait, and nothing is read meanwhile when too much has come. */
-  readonly handle: (frame: Wire.Frame, respond: Respond) => Effect.Effect<void, AgentError>
+  /** What came at once and is no response that somebody waits for, in order. It may wait, and nothing is read meanwhile when too much has come. */
+  readonly handle: (frames: ReadonlyArray<Wire.Frame>, respond: Respond) => Effect.Effect<void, AgentError>
   /** A connection is there; `again`: not the first. In its scope. */
   readonly connected: (again: boolean) => Effect.Effect<void, never, Scope.Scope>
   readonly disconnected: Effect.Effect<void>
@@ -91,7 +91,7 @@ export const make = Effect.fnUntraced(function*(options: {
     return { ...socket, calls }
   })
 
-  const route = (calls: Effect.Effect.Success<typeof connect>["calls"]) => (frame: Wire.Frame): boolean => {
+  const route = (calls: Effect.Effect.Success<typeof connect>["calls"], frame: Wire.Frame): boolean => {
     if (frame._tag === "Response") return calls.resolve(frame.id, frame.payload)
     if (frame._tag !== "Failure") return false
     const { code, id, message } = frame
@@ -127,11 +127,16 @@ export const make = Effect.fnUntraced(function*(options: {
     run: ({ calls, closed, pull, send }, heartbeat) =>
       Effect.gen(function*() {
         yield* options.connected(connections++ > 0)
-        yield* Inbox.drain(Effect.map(pull, Chunk.map(Wire.parse)), {
+        // responses are found while it reads; the rest of what came at once is one message, so that much text costs little
+        const batches = Effect.map(pull, (raw) => {
+          const rest = Chunk.toReadonlyArray(raw).map(Wire.parse).filter((frame) => !route(calls, frame))
+          return rest.length === 0 ? Chunk.empty<ReadonlyArray<Wire.Frame>>() : Chunk.of(rest)
+        })
+        yield* Inbox.drain(batches, {
           heartbeat,
-          route: route(calls),
+          capacity: 2,
           ended: () => calls.end("the connection to the agent host was cut"),
-          handle: (frame) => Effect.tapError(options.handle(frame, send), (error) => Deferred.fail(gone, error))
+          handle: (batch) => Effect.tapError(options.handle(batch, send), (error) => Deferred.fail(gone, error))
         })
         return yield* closed
       }),
@@ -157,7 +162,7 @@ export const make = Effect.fnUntraced(function*(options: {
       duration: timeout,
       onTimeout: () => {
         const message = `the agent host did not answer ${action} within ${Duration.format(Duration.decode(timeout))}`
-        return new AgentRequestFailed({ method: action, code: 0, message })
+        return new AgentLost({ message })
       }
     })
   }

@@ -7,19 +7,19 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Mailbox from "effect/Mailbox"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
-import { AgentDied, type AgentError, AgentLost, AgentRequestFailed, AgentStartTimeout } from "../../domain/Errors.js"
+import { type AgentError, AgentLost, AgentStartTimeout } from "../../domain/Errors.js"
 import * as StreamManager from "../../lifecycle/StreamManager.js"
 import type { AgentConnection, AgentSignal, ConnectOptions } from "../Agent.js"
 import type { AgentctlOptions } from "./AgentctlOptions.js"
 import * as AgentStream from "./AgentStream.js"
-import type { Control, Instance } from "./Control.js"
+import type { Control } from "./Control.js"
 import * as Frames from "./Frames.js"
 import * as HostError from "./HostError.js"
+import * as Opening from "./Opening.js"
 import * as OpenQuestions from "./OpenQuestions.js"
 import * as TurnCommands from "./TurnCommands.js"
 import * as Turns from "./Turns.js"
@@ -48,10 +48,6 @@ const reveal = (values: AgentctlOptions["env"] = {}): Record<string, string> =>
   Object.fromEntries(
     Object.entries(values).map(([name, value]) => [name, Redacted.isRedacted(value) ? Redacted.value(value) : value])
   )
-
-/** The session that the agent has forgotten, or an agent that remembers none: our log has it all the same. */
-const isForgotten = (error: AgentError) =>
-  error._tag === "AgentRequestFailed" && /-32002|-32601|not support/i.test(error.message)
 
 /** @since 0.1.0 */
 export const connect = (
@@ -82,7 +78,10 @@ export const connect = (
       say,
       turns,
       fork: (effect) => void fork(effect),
-      ours: () => [agentSessionId, sessionId, ""]
+      emitAll: (all) => all.length === 0 ? Effect.void : Effect.asVoid(signals.offerAll(all)),
+      isOurs: (session) =>
+        agentSessionId === undefined || session === agentSessionId || session === undefined || session === "" ||
+        session === sessionId
     })
     let stream: AgentStream.AgentStream | undefined
     const call: AgentStream.AgentStream["call"] = (...request) =>
@@ -96,14 +95,14 @@ export const connect = (
       call,
       emit,
       fail,
-      over: frames.over,
+      lastOver: frames.lastOver,
       heard: frames.heard,
       waits: questions.waits,
       silence: options.turnSilence ?? Duration.minutes(5)
     })
 
     const handshake = Effect.gen(function*() {
-      const instance = yield* host(claim(control, { sessionId, folder, env: reveal(options.env) }))
+      const instance = yield* host(Opening.claim(control, { sessionId, folder, env: reveal(options.env) }))
       const send = (path: string, body?: unknown) => host(control.send(instance, "POST", path, body))
       const streams = yield* StreamManager.make
       if (options.command !== undefined) {
@@ -113,8 +112,8 @@ export const connect = (
       yield* send("/api/v1/start")
       stream = yield* AgentStream.make({
         streams,
-        address: Effect.zipRight(isThere(control, instance), control.socket(instance, "/api/v1/agent/stream")),
-        handle: (frame, respond) => frames.handle(frame, respond, questions),
+        address: Effect.zipRight(Opening.isThere(control, instance), control.socket(instance, "/api/v1/agent/stream")),
+        handle: (batch, respond) => frames.handle(batch, respond, questions),
         connected: (again) =>
           again ? Effect.zipRight(commands.reconnected, Effect.forkScoped(questions.reconcile)) : Effect.void,
         disconnected: questions.disconnected,
@@ -125,7 +124,7 @@ export const connect = (
       const { agent_info } = yield* call("agent.initialize", { client_name: "holdfast", client_version: "0.1.0" }, {
         timeout: "3 minutes"
       })
-      const opened = yield* open(call, folder, resume)
+      const opened = yield* Opening.open(call, folder, resume)
       return { instance, streams, opened, info: Wire.fieldsOf(agent_info) }
     })
     const startTimeout = options.startTimeout ?? Duration.seconds(60)
@@ -185,74 +184,3 @@ export const connect = (
       supports: frames.supports
     }
   })
-
-/**
- * An instance for this session, and for nobody else. The host is asked before anything of it is touched: what a killed gateway left there of
- * this session is ended only when it can be replaced.
- */
-const claim = Effect.fnUntraced(function*(control: Control, { env, folder, sessionId }: {
-  readonly sessionId: string
-  readonly folder: string
-  readonly env: Readonly<Record<string, string>>
-}) {
-  const left = (yield* control.list).filter((instance) => instance.session_id === sessionId)
-  yield* Effect.forEach(left, ({ id }) => control.remove(id), { discard: true })
-  return yield* Effect.acquireRelease(
-    control.create({ workspace_path: folder, session_id: sessionId, env }),
-    ({ id }) => control.remove(id).pipe(Effect.interruptible, Effect.timeout("10 seconds"), Effect.ignore)
-  )
-})
-
-/** Fails finally when the instance is gone, or its agent. */
-const isThere = (control: Control, instance: Instance) =>
-  control.send(instance, "GET", "/api/v1/status").pipe(
-    // nobody listens at its port: the host says whether it still has it
-    Effect.catchIf(
-      ({ reason }) => reason === "Unreachable",
-      (error) => Effect.zipRight(control.get(instance.id), Effect.fail(error))
-    ),
-    Effect.flatMap((status) => {
-      const { agent_status, process_info } = Wire.fieldsOf(status)
-      if (agent_status !== "stopped" && agent_status !== "failed") return Effect.void
-      const { exit_code } = Wire.fieldsOf(process_info)
-      const exitCode = typeof exit_code === "number" ? exit_code : null
-      return new AgentDied({
-        exitCode,
-        signal: null,
-        stderr: "",
-        message: `the agent has ended (${exitCode ?? "unknown"})`
-      })
-    })
-  )
-
-const open = Effect.fnUntraced(function*(
-  call: AgentStream.AgentStream["call"],
-  cwd: string,
-  resume: Option.Option<string>
-) {
-  const timeout = { timeout: "2 minutes" } as const
-  const common = { cwd, mcp_servers: [] }
-  const create = Effect.map(
-    call("agent.session.new", common, timeout),
-    (answer) => ({ how: "opened" as const, answer })
-  )
-  const { answer, how } = yield* Option.match(resume, {
-    onNone: () => create,
-    onSome: (session_id) =>
-      Effect.map(call("agent.session.load", { ...common, session_id }, timeout), (answer) => ({
-        how: "resumed" as const,
-        answer
-        // any other failure closes the connection: an agent that is restored by half is not gone on with
-      })).pipe(Effect.catchIf(isForgotten, () => create))
-  })
-  const id = Wire.string(answer["session_id"])
-  if (id === undefined) {
-    const message = `the agent host opened no session: ${Wire.string(answer["error"]) ?? "it told no session_id"}`
-    return yield* new AgentRequestFailed({ method: "agent.session.new", code: 0, message })
-  }
-  const { config_options } = Wire.fieldsOf(answer["model_state"])
-  const begins: ReadonlyArray<AgentEvent> = Array.isArray(config_options) && config_options.length > 0
-    ? [{ type: "ConfigChanged", options: config_options }]
-    : []
-  return { id, how, begins }
-})

@@ -148,8 +148,8 @@ const candidates: Readonly<Record<string, (fields: Fields) => ReadonlyArray<Fiel
   ]
 }
 
-/** Nearly all that an agent says: it goes the shortest way. */
-const chunk = (type: string, fields: Fields): AgentEvent | undefined => {
+/** Nearly all that an agent says: it goes the shortest way. @since 0.1.0 */
+export const chunk = (type: string, fields: Fields): AgentEvent | undefined => {
   const messageId = fields["protocol_message_id"]
   const text = type === "message_chunk" ? fields["text"] : type === "reasoning" ? fields["reasoning_text"] : undefined
   if (typeof text !== "string" || fields["content_blocks"] !== undefined || fields["role"] === "user") return undefined

@@ -15,13 +15,18 @@ import * as Wire from "./Wire.js"
 
 /** @since 0.1.0 */
 export interface Frames {
-  readonly handle: (frame: Wire.Frame, respond: Respond, questions: OpenQuestions) => Effect.Effect<void, AgentError>
+  /** In order; what is only text is passed on at once. */
+  readonly handle: (
+    frames: ReadonlyArray<Wire.Frame>,
+    respond: Respond,
+    questions: OpenQuestions
+  ) => Effect.Effect<void, AgentError>
   /** A type that this version does not know: told once each. */
   readonly unknown: (type: string) => Effect.Effect<void>
   /** How many frames have come. */
   readonly heard: () => number
-  /** The generations whose end came and was nobody's. */
-  readonly over: ReadonlySet<number>
+  /** Whose end came last and was nobody's. */
+  readonly lastOver: () => number | undefined
   readonly supports: () => ReadonlyArray<string>
 }
 
@@ -52,16 +57,17 @@ const promptError = (fields: Wire.Fields) => {
 /** @since 0.1.0 */
 export const make = (options: {
   readonly emit: (signal: AgentSignal) => Effect.Effect<void>
+  readonly emitAll: (signals: ReadonlyArray<AgentSignal>) => Effect.Effect<void>
   readonly say: (event: AgentEvent) => Effect.Effect<void>
   readonly turns: Turns
   /** Runs what no frame shall wait for, for as long as the connection is there. */
   readonly fork: (effect: Effect.Effect<void>) => void
-  /** What the host may call this session. */
-  readonly ours: () => ReadonlyArray<string | undefined>
+  /** Whether the host means this session by the name. */
+  readonly isOurs: (session: unknown) => boolean
 }): Frames => {
-  const { emit, fork, say, turns } = options
+  const { emit, emitAll, fork, isOurs, say, turns } = options
   const told = new Set<string>()
-  const over = new Set<number>()
+  let lastOver: number | undefined
   let supports: ReadonlyArray<string> = []
   let heard = 0
 
@@ -87,7 +93,7 @@ export const make = (options: {
       return Effect.void
     }
     // of an older turn, or told twice: it is nobody's, whoever is speaking now
-    if (typeof generation === "number") over.add(generation)
+    if (typeof generation === "number") lastOver = generation
     return Effect.void
   }
 
@@ -118,12 +124,8 @@ export const make = (options: {
         )
         return Effect.void
     }
-    const { session_id } = fields
-    const events =
-      typeof session_id === "string" && !options.ours().includes(session_id) && options.ours()[0] !== undefined
-        // of a session that is not this one
-        ? [Events.extension(type, fields)]
-        : Events.toEvents(type, fields)
+    // what is of another session is not made its own
+    const events = isOurs(fields["session_id"]) ? Events.toEvents(type, fields) : [Events.extension(type, fields)]
     const first = events[0]
     const said = events.length === 1 && first !== undefined
       ? say(first)
@@ -131,27 +133,55 @@ export const make = (options: {
     return Events.isKnown(type) ? said : Effect.zipRight(unknown(type), said)
   }
 
-  return {
-    handle: (frame, respond, questions) => {
-      heard++
-      switch (frame._tag) {
-        case "Event":
-          return event(frame.type, frame.fields, questions)
-        case "Request":
-          return questions.request(frame, respond)
-        case "Response":
-          return warn("the agent host answered what nobody asked, or asked any more", frame.id)
-        case "Failure":
-          return warn(`the agent host answered what nobody asked, or asked any more: ${frame.message}`, frame.id)
-        case "Malformed": {
-          const message = `the agent host sent a frame that is ${frame.what}: ${frame.text}`
-          return Effect.fail(new AgentProtocolError({ detail: frame.text, message }))
-        }
+  const one = (frame: Wire.Frame, respond: Respond, questions: OpenQuestions): Effect.Effect<void, AgentError> => {
+    switch (frame._tag) {
+      case "Event":
+        return event(frame.type, frame.fields, questions)
+      case "Request":
+        return questions.request(frame, respond)
+      case "Response":
+        return warn("the agent host answered what nobody asked, or asked any more", frame.id)
+      case "Failure":
+        return warn(`the agent host answered what nobody asked, or asked any more: ${frame.message}`, frame.id)
+      case "Malformed": {
+        const message = `the agent host sent a frame that is ${frame.what}: ${frame.text}`
+        return Effect.fail(new AgentProtocolError({ detail: frame.text, message }))
       }
-    },
+    }
+  }
+
+  const from = (
+    index: number,
+    frames: ReadonlyArray<Wire.Frame>,
+    respond: Respond,
+    questions: OpenQuestions
+  ): Effect.Effect<void, AgentError> =>
+    Effect.suspend(() => {
+      const texts: Array<AgentSignal> = []
+      for (let next = index; next < frames.length; next++) {
+        const frame = frames[next]
+        if (frame === undefined) break
+        heard++
+        const text = frame._tag === "Event" && isOurs(frame.fields["session_id"])
+          ? Events.chunk(frame.type, frame.fields)
+          : undefined
+        if (text !== undefined) {
+          texts.push({ _tag: "Said", event: text })
+          continue
+        }
+        return emitAll(texts).pipe(
+          Effect.zipRight(one(frame, respond, questions)),
+          Effect.zipRight(from(next + 1, frames, respond, questions))
+        )
+      }
+      return emitAll(texts)
+    })
+
+  return {
+    handle: (frames, respond, questions) => from(0, frames, respond, questions),
     unknown,
     heard: () => heard,
-    over,
+    lastOver: () => lastOver,
     supports: () => supports
   }
 }

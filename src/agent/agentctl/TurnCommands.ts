@@ -40,7 +40,8 @@ export const make = (options: {
   readonly emit: (signal: AgentSignal) => Effect.Effect<void>
   /** Ends the connection: the agent is to be restarted. */
   readonly fail: (error: AgentError) => Effect.Effect<void>
-  readonly over: ReadonlySet<number>
+  /** The generation whose end came last and was nobody's. */
+  readonly lastOver: () => number | undefined
   readonly heard: () => number
   readonly waits: () => boolean
   readonly silence: Duration.DurationInput
@@ -64,7 +65,7 @@ export const make = (options: {
   const clear = Effect.suspend(() => {
     const generation = doubtful
     if (generation === undefined) return Effect.void
-    const ended = Effect.repeat(Effect.sleep("20 millis"), { until: () => options.over.has(generation) })
+    const ended = Effect.repeat(Effect.sleep("20 millis"), { until: () => options.lastOver() === generation })
     return Effect.zipRight(stop, Effect.timeoutOption(ended, lastWords)).pipe(
       Effect.map(() => {
         doubtful = undefined

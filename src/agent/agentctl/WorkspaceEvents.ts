@@ -16,7 +16,7 @@ const decodeEvent = Schema.decodeUnknownEither(Domain.AgentEvent)
 const processStatus = ({ command, exit_code: exitCode, process_id: processId, status }: Fields): Fields => ({
   type: "ProcessStatus",
   processId,
-  status: status === "starting" || status === "running" ? "running" : "exited",
+  status: status === "running" ? "running" : "exited",
   ...(typeof command === "string" ? { command } : {}),
   ...(typeof exitCode === "number" ? { exitCode } : {})
 })
@@ -53,7 +53,8 @@ export const ofMessage = (raw: Raw): { readonly events: ReadonlyArray<AgentEvent
   const frame = parse(raw)
   if (frame._tag !== "Event") return { events: [], unknown: frame._tag === "Malformed" ? frame.what : frame._tag }
   const { fields, type } = frame
-  if (silent.has(type)) return { events: [] }
+  // a process that starts is told of again when it runs
+  if (silent.has(type) || fieldsOf(fields["process_status"])["status"] === "starting") return { events: [] }
   if (passed.has(type)) {
     return { events: [{ type: "Extension", name: `agentctl/${type}`, payload: fields[type] ?? null }] }
   }

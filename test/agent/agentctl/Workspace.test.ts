@@ -27,6 +27,7 @@ describe("the workspace", () => {
       host.workspace({ type: "shell_output", data: "$ " })
       const status = { process_id: "p1", command: "make", session_id: "ses_1" }
       host.workspace({ type: "process_status", process_status: { ...status, status: "starting" } })
+      host.workspace({ type: "process_status", process_status: { ...status, status: "running" } })
       host.workspace({ type: "process_output", process_output: { process_id: "p1", stream: "stderr", data: "no" } })
       host.workspace({ type: "process_status", process_status: { ...status, status: "failed", exit_code: 4 } })
       host.workspace({ type: "hologram" })
