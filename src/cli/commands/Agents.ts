@@ -55,6 +55,8 @@ interface Probe {
   readonly abilities?: ReadonlyArray<string>
   readonly modes?: ReadonlyArray<string>
   readonly error?: string
+  /** Why less was found than could be. */
+  readonly note?: string
 }
 
 /** Starts the agent, opens a session here and ends it again. Bounded by the agent's own `startTimeout`. */
@@ -64,7 +66,7 @@ const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | H
     const agent = yield* AgentSet.make(offer)
     if (agent.kind === "agentctl" && agent.once) {
       yield* agent.health
-      return { ok: true, name: "the host is there; no session was opened: its nonce is good for one handshake" }
+      return { ok: true, note: "the host is there; no session was opened: its nonce is good for one handshake" }
     }
     const sessionId = yield* freshSessionId
     const connection = yield* agent.connect({ sessionId, cwd: path.resolve("."), resume: Option.none() })
@@ -82,12 +84,15 @@ const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | H
 
 const told = (probe: Probe): string =>
   probe.ok
-    ? Ansi.oneLine([
-      probe.name ?? "",
-      probe.version ?? "",
-      ...probe.abilities?.length ? [`can ${probe.abilities.join(", ")};`] : [],
-      ...probe.modes?.length ? [`modes ${probe.modes.join(", ")}`] : []
-    ].join(" ")).replace(/;$/, "")
+    ? Ansi.oneLine(
+      [
+        probe.name ?? "",
+        probe.version ?? "",
+        ...probe.abilities?.length ? [`can ${probe.abilities.join(", ")};`] : [],
+        ...probe.modes?.length ? [`modes ${probe.modes.join(", ")}`] : [],
+        ...probe.note === undefined ? [] : [probe.note]
+      ].join(" ").trim()
+    ).replace(/;$/, "")
     : Ansi.oneLine(probe.error ?? "")
 
 /** @since 0.1.0 */
