@@ -1,4 +1,5 @@
 /** What is to hold against the real host: each case opens a session of its own through Holdfast. */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { type Client, type Event, type Session } from "./Client.js"
 import * as Mcp from "./Mcp.js"
@@ -9,8 +10,10 @@ export interface Case {
   readonly run: (client: Client) => Effect.Effect<string, unknown>
 }
 
-const check = (holds: boolean, what: string): Effect.Effect<void, Error> =>
-  holds ? Effect.void : Effect.fail(new Error(what))
+class Unmet extends Data.TaggedError("Unmet")<{ readonly message: string }> {}
+
+const check = (holds: boolean, message: string): Effect.Effect<void, Unmet> =>
+  holds ? Effect.void : new Unmet({ message })
 
 const textOf = (events: ReadonlyArray<Event>) =>
   events.map((event) => event.type === "TextChunk" ? event.text : "").join("")
@@ -30,7 +33,7 @@ const inOrder = (found: ReadonlyArray<number>) =>
 const turn = (
   name: string,
   prompt: string,
-  seen: (events: ReadonlyArray<Event>) => Effect.Effect<string, Error>
+  seen: (events: ReadonlyArray<Event>) => Effect.Effect<string, Unmet>
 ): Case => ({
   name,
   run: (client) =>
