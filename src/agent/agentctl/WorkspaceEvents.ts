@@ -44,10 +44,6 @@ const silent: ReadonlySet<string> = new Set(["connected", "ping", "pong"])
 /** What git did, in the host's own form. */
 const passed: ReadonlySet<string> = new Set(["git_commit", "git_reset", "branch_switch"])
 
-/** @since 0.1.0 */
-export const isKnown = (type: string): boolean =>
-  Object.hasOwn(candidates, type) || silent.has(type) || passed.has(type)
-
 /** What a message says, and the type of one that this version does not know. @since 0.1.0 */
 export const ofMessage = (raw: Raw): { readonly events: ReadonlyArray<AgentEvent>; readonly unknown?: string } => {
   const frame = parse(raw)
