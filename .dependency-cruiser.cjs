@@ -73,6 +73,7 @@ module.exports = {
       "gateway/",
       "client/",
       "cli/",
+      "agent/agentctl/",
       "lifecycle/stream/",
       "agent/agui/(AguiAgent|Wire)\\.ts$"
     ]),

@@ -34,6 +34,8 @@ export * as Toolset from "./agent/loop/Toolset.js"
 export * as ToolkitTools from "./agent/loop/ToolkitTools.js"
 /** Agents behind an AG-UI endpoint. */
 export * as AguiAgent from "./agent/agui/AguiAgent.js"
+/** Agents behind an agentctl host. */
+export * as AgentctlAgent from "./agent/agentctl/AgentctlAgent.js"
 /** The event vocabulary. */
 export * as AgentEvent from "./domain/AgentEvent.js"
 /** What prompts and messages are made of. */

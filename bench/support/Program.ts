@@ -82,3 +82,6 @@ export const bareHistory = (database: string): Promise<Server> =>
 
 /** AG-UI's interrupt and resume with nothing behind them. */
 export const bareAgui = (): Promise<Server> => start(source(new URL("bareAgui.ts", import.meta.url)))
+
+/** The agentctl host of the tests. */
+export const agentctlHost = (): Promise<Server> => start(source(new URL("agentctlHost.ts", import.meta.url)))

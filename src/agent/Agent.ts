@@ -75,6 +75,27 @@ export interface ConnectOptions {
 /** What an agent has said and nobody has taken yet, in order. @since 0.1.0 */
 export type Signals = Pick<Intake<AgentSignal, AgentError>, "take" | "takeAll">
 
+/**
+ * The folder in which an agent works, where its host lets others work in it, too. What happens there is told by `ShellOutput`,
+ * `ProcessOutput`, `ProcessStatus`, `GitStatusChanged` and `FilesChanged`.
+ *
+ * @since 0.1.0
+ */
+export interface Workspace {
+  /** Types into the session's shell, as a terminal does: a line ends with `\r`. */
+  readonly shell: (data: string) => Effect.Effect<void, AgentError>
+  readonly resize: (columns: number, rows: number) => Effect.Effect<void, AgentError>
+  /** Starts a command beside the agent, and tells its id; a `cwd` that is relative is taken from the session's. */
+  readonly start: (process: {
+    readonly command: string
+    readonly cwd?: string | undefined
+    readonly env?: Readonly<Record<string, string>> | undefined
+    readonly name?: string | undefined
+  }) => Effect.Effect<string, AgentError>
+  /** Ends it. It is no error if it has ended. */
+  readonly stop: (processId: string) => Effect.Effect<void, AgentError>
+}
+
 /** @since 0.1.0 */
 export interface AgentConnection {
   readonly agentSessionId: string
@@ -109,6 +130,8 @@ export interface AgentConnection {
   readonly steer?:
     | ((run: RunId, content: ReadonlyArray<ContentBlock>) => Effect.Effect<boolean, AgentError>)
     | undefined
+  /** Absent where the agent's host has no such thing. */
+  readonly workspace?: Workspace | undefined
   readonly setMode: (modeId: string) => Effect.Effect<void, AgentError>
   readonly setConfigOption: (configId: string, value: string | boolean) => Effect.Effect<void, AgentError>
 }

@@ -3,8 +3,9 @@
  *
  * @since 0.1.0
  */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type * as FileSystem from "@effect/platform/FileSystem"
-import type * as HttpClient from "@effect/platform/HttpClient"
+import type { HttpClient } from "@effect/platform/HttpClient"
 import type * as Path from "@effect/platform/Path"
 import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -13,8 +14,8 @@ import * as Layer from "effect/Layer"
 import * as Record from "effect/Record"
 import type * as Redacted from "effect/Redacted"
 import * as AcpAgent from "../agent/acp/AcpAgent.js"
-import { type Agent, Agents, makeAgents } from "../agent/Agent.js"
-import * as AguiAgent from "../agent/agui/AguiAgent.js"
+import { Agents, makeAgents } from "../agent/Agent.js"
+import * as AgentctlAgent from "../agent/agentctl/AgentctlAgent.js"
 import * as AgentConfig from "./AgentConfig.js"
 import { type CliError, unusable } from "./CliError.js"
 import type * as Config from "./Config.js"
@@ -27,15 +28,15 @@ export type Offer = AgentConfig.Resolved & {
   readonly from: "configured" | "built in" | "installed"
 }
 
-/** @since 0.1.0 */
-export const make = (offer: Offer): Effect.Effect<Agent, never, HttpClient.HttpClient> => {
-  switch (offer.kind) {
-    case "acp":
-      return AcpAgent.make(offer.name, offer.options)
-    case "agui":
-      return AguiAgent.make(offer.name, offer.options)
-  }
-}
+/** The agent that is offered. @since 0.1.0 */
+export const make = (offer: Offer): Effect.Effect<AcpAgent.AcpAgent | AgentctlAgent.AgentctlAgent, never, HttpClient> =>
+  offer.kind === "acp" ? AcpAgent.make(offer.name, offer.options) : AgentctlAgent.make(offer.name, offer.options)
+
+/** What runs it, or where it is. @since 0.1.0 */
+export const where = (offer: Offer): ReadonlyArray<string> =>
+  offer.kind === "acp"
+    ? [offer.options.command, ...offer.options.args ?? []]
+    : [offer.options.url, ...offer.options.command === undefined ? [] : [offer.options.command]]
 
 /** The variables that are set, as an agent is given them. */
 const variables = (names: ReadonlyArray<string>): Effect.Effect<Record<string, Redacted.Redacted>> =>
@@ -108,4 +109,4 @@ export const layer = (
   Layer.effect(
     Agents,
     Effect.flatMap(offers(loaded), (all) => Effect.map(Effect.forEach(all, make), makeAgents))
-  )
+  ).pipe(Layer.provide(NodeHttpClient.layer))

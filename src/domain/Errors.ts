@@ -116,6 +116,12 @@ export class AgentUnreachable extends Schema.TaggedError<AgentUnreachable>()("Ag
   message
 }) {}
 
+/** The session's agent has no shell and no processes that others could use: only agents behind a host have. @since 0.1.0 */
+export class WorkspaceNotOffered extends Schema.TaggedError<WorkspaceNotOffered>()("WorkspaceNotOffered", {
+  sessionId: SessionId,
+  message
+}) {}
+
 /** The agent, or its host, cannot do what was asked. @since 0.1.0 */
 export class AgentUnsupported extends Schema.TaggedError<AgentUnsupported>()("AgentUnsupported", {
   capability: Schema.String,

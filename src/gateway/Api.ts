@@ -33,6 +33,7 @@ const LogError = Schema.Union(
 )
 const NotFound = withStatus(404, Errors.SessionNotFound)
 const Closed = withStatus(409, Errors.SessionClosed)
+const NoWorkspace = withStatus(409, Errors.WorkspaceNotOffered)
 const Limit = withStatus(429, Errors.LimitReached)
 const AgentError = Schema.Union(
   withStatus(404, Errors.AgentNotFound),
@@ -72,6 +73,8 @@ const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: A) =>
 
 /** What is a name and no prompt; as long as the longest path. */
 const Name = Schema.String.pipe(Schema.maxLength(4096))
+
+const TerminalSize = Schema.Int.pipe(Schema.between(1, 1000))
 
 /** From 0, and a number that JavaScript holds exactly. */
 const CursorFromString = Schema.NumberFromString.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_INTEGER))
@@ -158,6 +161,38 @@ const sessions = HttpApiGroup.make("sessions").add(
     .setPayload(input({ configId: Name, value: Schema.Union(Name, Schema.Boolean) }))
     .addSuccess(HttpApiSchema.NoContent)
     .addError(NotFound).addError(Closed).addError(AgentError).addError(LogError)
+)
+
+const workspace = HttpApiGroup.make("workspace").add(
+  HttpApiEndpoint.post("shell")`/v1/sessions/${id}/shell`
+    .annotate(OpenApi.Summary, "Type into the session's shell, or change the size of its terminal")
+    .setPayload(
+      input({ data: optional(Schema.String), columns: optional(TerminalSize), rows: optional(TerminalSize) }).pipe(
+        Schema.filter(({ columns, data, rows }) =>
+          data === undefined && (columns === undefined || rows === undefined)
+            ? "give data, or columns and rows"
+            : true
+        )
+      )
+    )
+    .addSuccess(HttpApiSchema.Accepted)
+    .addError(NotFound).addError(Closed).addError(AgentError).addError(NoWorkspace).addError(LogError)
+).add(
+  HttpApiEndpoint.post("start")`/v1/sessions/${id}/processes`
+    .annotate(OpenApi.Summary, "Start a command beside the agent; its output and its end come as events")
+    .setPayload(input({
+      command: Schema.NonEmptyString,
+      cwd: optional(Name),
+      env: optional(Schema.Record({ key: Schema.String, value: Schema.String })),
+      name: optional(Name)
+    }))
+    .addSuccess(Schema.Struct({ processId: Schema.String }), { status: 201 })
+    .addError(NotFound).addError(Closed).addError(AgentError).addError(NoWorkspace).addError(LogError)
+).add(
+  HttpApiEndpoint.del("stop")`/v1/sessions/${id}/processes/${HttpApiSchema.param("processId", Schema.String)}`
+    .annotate(OpenApi.Summary, "End such a command; ending it twice is fine")
+    .addSuccess(HttpApiSchema.NoContent)
+    .addError(NotFound).addError(Closed).addError(AgentError).addError(NoWorkspace).addError(LogError)
 )
 
 const runs = HttpApiGroup.make("runs").add(
@@ -248,8 +283,9 @@ const empty = Object.assign(HttpApi.make("holdfast"), { errorSchema: RequestInva
 /**
  * @since 0.1.0
  */
-export const Api = empty.addError(Refusal).add(system).add(tickets).add(sessions).add(runs).add(events).add(
-  elicitations
-).add(agui)
+export const Api = empty.addError(Refusal).add(system).add(tickets).add(sessions).add(workspace).add(runs).add(events)
+  .add(
+    elicitations
+  ).add(agui)
   .annotate(OpenApi.Title, "Holdfast")
   .annotate(OpenApi.Description, "Sessions with AI agents: commands, events without a gap, questions to a person.")

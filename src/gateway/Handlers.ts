@@ -80,6 +80,33 @@ const sessions = HttpApiBuilder.group(
   })
 )
 
+const workspace = HttpApiBuilder.group(
+  Api,
+  "workspace",
+  Effect.fnUntraced(function*(handlers) {
+    const sessions = yield* Sessions
+    return handlers
+      .handle(
+        "shell",
+        ({ path, payload: { columns, data, rows } }) =>
+          Effect.flatMap(sessions.workspace(path.id), ({ resize, shell }) =>
+            Effect.zipRight(
+              columns === undefined || rows === undefined ? Effect.void : resize(columns, rows),
+              data === undefined ? Effect.void : shell(data)
+            ))
+      )
+      .handle(
+        "start",
+        ({ path, payload }) =>
+          Effect.flatMap(
+            sessions.workspace(path.id),
+            ({ start }) => Effect.map(start(payload), (processId) => ({ processId }))
+          )
+      )
+      .handle("stop", ({ path }) => Effect.flatMap(sessions.workspace(path.id), ({ stop }) => stop(path.processId)))
+  })
+)
+
 const runs = HttpApiBuilder.group(
   Api,
   "runs",
@@ -189,6 +216,7 @@ export const layer = (options: Options) =>
     system(options.version, options.metrics),
     tickets(options.tickets),
     sessions,
+    workspace,
     runs,
     events(options),
     elicitations,

@@ -25,7 +25,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { Agents } from "../agent/Agent.js"
+import { Agents, type Workspace } from "../agent/Agent.js"
 import type { RunOutcome } from "../domain/AgentEvent.js"
 import type { Decision } from "../domain/Decision.js"
 import type { Elicitation, ElicitationAnswer } from "../domain/Elicitation.js"
@@ -41,7 +41,7 @@ import type {
   SessionBusy,
   SessionNotFound
 } from "../domain/Errors.js"
-import { CwdInvalid, LimitReached, PromptInvalid, SessionClosed } from "../domain/Errors.js"
+import { CwdInvalid, LimitReached, PromptInvalid, SessionClosed, WorkspaceNotOffered } from "../domain/Errors.js"
 import { type ElicitationId, freshSessionId, type RunId, type SessionId } from "../domain/Ids.js"
 import {
   type Draft,
@@ -117,6 +117,13 @@ export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
     configId: string,
     value: string | boolean
   ) => Effect.Effect<void, SessionNotFound | SessionClosed | AgentNotFound | AgentError | LogError>
+  /** The folder in which the agent works, if its host lets others work in it, too; starts the agent if it is not there. */
+  readonly workspace: (
+    id: SessionId
+  ) => Effect.Effect<
+    Workspace,
+    SessionNotFound | SessionClosed | AgentNotFound | AgentError | WorkspaceNotOffered | LogError
+  >
   /** The questions that wait for an answer. */
   readonly elicitations: (id: SessionId) => Effect.Effect<ReadonlyArray<Elicitation>, SessionNotFound | LogError>
   /** Says that somebody who could answer questions is there for as long as the Scope is open (EB9). */
@@ -460,6 +467,13 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         id,
         (runtime) => Effect.flatMap(runtime.connection, (connection) => connection.setConfigOption(configId, value))
       ),
+    workspace: (id) =>
+      Effect.flatMap(Effect.flatMap(runtimeOf(id), ({ connection }) => connection), ({ workspace }) => {
+        if (workspace !== undefined) return Effect.succeed(workspace)
+        const message =
+          `the agent of session ${id} offers no shell and no processes: only agents behind a host (agentctl) do`
+        return Effect.fail(new WorkspaceNotOffered({ sessionId: id, message }))
+      }),
     elicitations: (id) => Effect.zipRight(log.head(id), bridge.pending({ sessionId: id })),
     answer: (id, elicitation, answer) =>
       Effect.zipRight(log.head(id), bridge.answer(id, elicitation, answer)).pipe(

@@ -1,7 +1,7 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
-import { describe, expect, it } from "@effect/vitest"
+import { assert, describe, expect, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -210,8 +210,6 @@ describe("Config", () => {
         yield* faults(settings({ file: "agents: { a: { kind: loop, url: x }, b: { kind: x }, c: { command: x } }" }))
       )
         .toEqual([
-          "holdfast.yaml: agents.a.kind: the kind \"loop\" is not supported by this version; there are \"acp\", \"agui\"",
-          "holdfast.yaml: agents.b.kind: must be a kind of agent (\"acp\", \"agui\"), not \"x\"",
           "holdfast.yaml: agents.c.kind: is missing"
         ])
     }))
@@ -293,6 +291,42 @@ agents:
         expect.stringMatching(/^holdfast\.yaml: agents\.c\.command: is unexpected, expected: "url" \| "events" \| /),
         "holdfast.yaml: agents.d.url: is missing"
       ])
+    }))
+
+  it.effect("every option of an agent behind an agentctl host can be given, and its faults are told with their place", () =>
+    Effect.gen(function*() {
+      const file = `
+agents:
+  h:
+    kind: agentctl
+    url: "http://127.0.0.1:39429"
+    nonce: { fromEnv: SECRET }
+    command: node
+    args: [agent.js]
+    env: { KEY: { fromFile: key } }
+    workspace: .
+    startTimeout: 5 seconds
+    outage: 1 minute
+    turnSilence: 10 minutes
+    maxMessageBytes: 1000
+`
+      const [agent] = yield* agents({ file, env: { SECRET: "hush" } })
+      assert(agent?.kind === "agentctl")
+      expect(agent.options).toMatchObject({
+        url: "http://127.0.0.1:39429",
+        command: "node",
+        workspace: ".",
+        maxMessageBytes: 1000
+      })
+      expect(JSON.stringify(agent)).not.toMatch(/hush|s3cret/)
+      expect(agent.options.nonce === undefined ? "" : Redacted.value(agent.options.nonce)).toBe("hush")
+      const wrong = "agents: { h: { kind: agentctl, url: \"ftp://x\", nonse: x, token: { fromEvn: A } } }"
+      expect(yield* faults(settings({ file: wrong }))).toEqual([
+        expect.stringMatching(/^holdfast.yaml: agents.h.nonse: is unexpected, expected: "url" \| "nonce"/),
+        "holdfast.yaml: agents.h.url: must be an address such as \"http://127.0.0.1:39429\", not \"ftp://x\"",
+        "holdfast.yaml: agents.h.token: must be a text, { fromEnv: NAME } or { fromFile: PATH }"
+      ])
+      expect(yield* faults(agents({ file }))).toEqual(["agents.h.nonce: the variable SECRET is not set"])
     }))
 
   it.effect("a secret that is not where it should be is named, with all the others", () =>

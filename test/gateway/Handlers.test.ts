@@ -119,6 +119,34 @@ describe("routes", () => {
       expect(calls).toEqual([[id], [id], [id, "plan"], [id, "model", "big"], [id, "fast", true]])
     }))
 
+  it.scopedLive("what is typed into the shell is accepted, a process is told by its id, and both are checked", () =>
+    Effect.gen(function*() {
+      const calls: Array<unknown> = []
+      const called = (...call: ReadonlyArray<unknown>) => Effect.sync(() => void calls.push(call))
+      const gateway = yield* start({
+        workspace: () =>
+          Effect.succeed({
+            shell: called,
+            resize: called,
+            start: (process) => Effect.as(called(process), "proc-1"),
+            stop: called
+          })
+      })
+      const ask = (method: string, route: string, json?: unknown) =>
+        Effect.map(request(gateway, method, `${path}/${route}`, { json }), ({ status, text }) => ({ status, text }))
+      expect(yield* ask("POST", "shell", { data: "ls\r" })).toMatchObject({ status: 202 })
+      expect(yield* ask("POST", "shell", { columns: 80, rows: 24 })).toMatchObject({ status: 202 })
+      const started = yield* ask("POST", "processes", { command: "make", cwd: "sub", env: { A: "1" } })
+      expect([started.status, JSON.parse(started.text)]).toStrictEqual([201, { processId: "proc-1" }])
+      expect(yield* ask("DELETE", "processes/proc-1")).toMatchObject({ status: 204 })
+      expect(calls).toEqual([["ls\r"], [80, 24], [{ command: "make", cwd: "sub", env: { A: "1" } }], ["proc-1"]])
+      for (const wrong of [{}, { columns: 80 }, { data: 1 }, { data: "x", columns: 0, rows: 1 }]) {
+        const { status, text } = yield* ask("POST", "shell", wrong)
+        expect([status, JSON.parse(text)._tag]).toStrictEqual([400, "RequestInvalid"])
+      }
+      expect(yield* ask("POST", "processes", { command: "" })).toMatchObject({ status: 400 })
+    }))
+
   it.scopedLive("restart returns when it is accepted, or with `wait` when it is done", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
@@ -228,6 +256,8 @@ describe("errors", () => {
     [{ answer: () => Effect.fail(error) }, "POST", `${path}/elicitations/${eid}`, { action: "cancel" }, error] as const
   const restart = (error: RestartStorm) =>
     [{ restart: () => Effect.fail(error) }, "POST", `${path}/restart`, {}, error] as const
+  const shell = (error: Errors.WorkspaceNotOffered) =>
+    [{ workspace: () => Effect.fail(error) }, "POST", `${path}/shell`, { data: "ls" }, error] as const
   const revoke = (error: Errors.DecisionNotFound) =>
     [{ revoke: () => Effect.fail(error) }, "DELETE", `${path}/decisions?subject=s`, undefined, error] as const
   const found = (error: Errors.SessionNotFound | Errors.EventLogUnavailable) =>
@@ -256,6 +286,7 @@ describe("errors", () => {
     [404, found(new Errors.SessionNotFound({ sessionId: id, message }))],
     [503, found(new Errors.EventLogUnavailable({ message }))],
     [503, restart(new RestartStorm({ key: id, failures: 6, retryAfterMillis: 9, message }))],
+    [409, shell(new Errors.WorkspaceNotOffered({ sessionId: id, message }))],
     [404, revoke(new Errors.DecisionNotFound({ subject: "s", message }))],
     [404, answer(new Errors.ElicitationNotFound({ elicitationId: eid, message }))],
     [

@@ -46,6 +46,7 @@ export const sessions = (given: Partial<Sessions["Type"]>): Layer.Layer<Sessions
     restart: missing,
     setMode: missing,
     setConfigOption: missing,
+    workspace: missing,
     elicitations: missing,
     attend: () => Effect.void,
     decisions: missing,

@@ -5,13 +5,15 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import type * as HttpClient from "@effect/platform/HttpClient"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import type { HttpClient } from "@effect/platform/HttpClient"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as AcpAgent from "../../agent/acp/AcpAgent.js"
-import * as AguiAgent from "../../agent/agui/AguiAgent.js"
+import type * as AcpAgent from "../../agent/acp/AcpAgent.js"
+import type { AgentConnection } from "../../agent/Agent.js"
+import type * as AgentctlAgent from "../../agent/agentctl/AgentctlAgent.js"
 import * as ProcessLedger from "../../agent/process/ProcessLedger.js"
 import type { AgentError } from "../../domain/Errors.js"
 import { freshSessionId } from "../../domain/Ids.js"
@@ -28,8 +30,9 @@ import * as Table from "../Table.js"
 const concurrency = 4
 
 /** What a probe found, in words. */
-const abilities = ({ capabilities }: AcpAgent.AcpConnection): ReadonlyArray<string> => {
-  const { loadSession, mcpCapabilities, promptCapabilities, sessionCapabilities } = capabilities
+const abilities = (connection: AcpAgent.AcpConnection | AgentctlAgent.AgentctlConnection): ReadonlyArray<string> => {
+  if ("supports" in connection) return [...connection.supports(), "shell", "processes", "git"]
+  const { loadSession, mcpCapabilities, promptCapabilities, sessionCapabilities } = connection.capabilities
   const found: Record<string, unknown> = {
     load: loadSession,
     resume: sessionCapabilities?.resume,
@@ -43,7 +46,7 @@ const abilities = ({ capabilities }: AcpAgent.AcpConnection): ReadonlyArray<stri
   return Object.entries(found).flatMap(([name, offered]) => offered == null || offered === false ? [] : [name])
 }
 
-const modes = ({ begins = [] }: AcpAgent.AcpConnection) =>
+const modes = ({ begins = [] }: AgentConnection) =>
   begins.flatMap((event) => event.type === "ModeChanged" ? event.available?.map((mode) => mode.id) ?? [] : [])
 
 interface Probe {
@@ -53,43 +56,44 @@ interface Probe {
   readonly abilities?: ReadonlyArray<string>
   readonly modes?: ReadonlyArray<string>
   readonly error?: string
+  /** Why less was found than could be. */
+  readonly note?: string
 }
 
 /** Starts the agent, opens a session here and ends it again. Bounded by the agent's own `startTimeout`. */
-const probeAcp = Effect.fnUntraced(function*(name: string, options: AcpAgent.AcpAgentOptions) {
-  const path = yield* Path.Path
-  const agent = yield* AcpAgent.make(name, options)
-  const sessionId = yield* freshSessionId
-  const connection = yield* agent.connect({ sessionId, cwd: path.resolve("."), resume: Option.none() })
-  const found: Probe = {
-    ok: true,
-    ...(connection.name === undefined ? {} : { name: connection.name }),
-    ...(connection.version === undefined ? {} : { version: connection.version }),
-    abilities: abilities(connection),
-    modes: modes(connection)
-  }
-  return found
-}, Effect.scoped)
-
-const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | HttpClient.HttpClient> => {
-  const found: Effect.Effect<Probe, AgentError, Path.Path | HttpClient.HttpClient> = offer.kind === "acp"
-    ? probeAcp(offer.name, offer.options)
-    : Effect.map(AguiAgent.probe(offer.options), (abilities): Probe => ({ ok: true, abilities }))
-  return Effect.catchAll(found, (error) => Effect.succeed<Probe>({ ok: false, error: error.message }))
-}
-
-/** What is started, or where it is. */
-const whereOf = (offer: AgentSet.Offer): ReadonlyArray<string> =>
-  offer.kind === "acp" ? [offer.options.command, ...offer.options.args ?? []] : [offer.options.url]
+const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | HttpClient> =>
+  Effect.gen(function*() {
+    const path = yield* Path.Path
+    const agent = yield* AgentSet.make(offer)
+    if (agent.kind === "agentctl" && agent.once) {
+      yield* agent.health
+      return { ok: true, note: "the host is there; no session was opened: its nonce is good for one handshake" }
+    }
+    const sessionId = yield* freshSessionId
+    const connection = yield* agent.connect({ sessionId, cwd: path.resolve("."), resume: Option.none() })
+    return {
+      ok: true,
+      ...(connection.name === undefined ? {} : { name: connection.name }),
+      ...(connection.version === undefined ? {} : { version: connection.version }),
+      abilities: abilities(connection),
+      modes: modes(connection)
+    }
+  }).pipe(
+    Effect.scoped,
+    Effect.catchAll((error) => Effect.succeed({ ok: false, error: error.message }))
+  )
 
 const told = (probe: Probe): string =>
   probe.ok
-    ? Ansi.oneLine([
-      probe.name ?? "",
-      probe.version ?? "",
-      ...probe.abilities?.length ? [`can ${probe.abilities.join(", ")};`] : [],
-      ...probe.modes?.length ? [`modes ${probe.modes.join(", ")}`] : []
-    ].join(" ")).replace(/;$/, "")
+    ? Ansi.oneLine(
+      [
+        probe.name ?? "",
+        probe.version ?? "",
+        ...probe.abilities?.length ? [`can ${probe.abilities.join(", ")};`] : [],
+        ...probe.modes?.length ? [`modes ${probe.modes.join(", ")}`] : [],
+        ...probe.note === undefined ? [] : [probe.note]
+      ].join(" ").trim()
+    ).replace(/;$/, "")
     : Ansi.oneLine(probe.error ?? "")
 
 /** @since 0.1.0 */
@@ -105,6 +109,7 @@ export const command = Command.make("agents", {
     const first = AgentSet.defaultAgent(loaded)
     const probes = flags.probe
       ? yield* Effect.forEach(offers, probe, { concurrency }).pipe(
+        Effect.provide(NodeHttpClient.layer),
         Effect.provide(Layer.provide(LastResort.layer, Layer.succeed(ProcessLedger.ProcessLedger, ProcessLedger.none)))
       )
       : []
@@ -112,7 +117,7 @@ export const command = Command.make("agents", {
       name: offer.name,
       kind: offer.kind,
       from: offer.from,
-      command: whereOf(offer),
+      command: AgentSet.where(offer),
       default: offer.name === first,
       ...(flags.probe ? { probe: probes[index] } : {})
     }))

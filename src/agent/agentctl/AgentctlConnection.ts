@@ -1,0 +1,186 @@
+/**
+ * One session of an agent behind a host: an instance of its own, the two streams of it, and what both say as `AgentSignal`s.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Mailbox from "effect/Mailbox"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import type { AgentEvent } from "../../domain/AgentEvent.js"
+import { type AgentError, AgentLost, AgentStartTimeout } from "../../domain/Errors.js"
+import * as StreamManager from "../../lifecycle/StreamManager.js"
+import type { AgentConnection, AgentSignal, ConnectOptions } from "../Agent.js"
+import type { AgentctlOptions } from "./AgentctlOptions.js"
+import * as AgentStream from "./AgentStream.js"
+import type { Control } from "./Control.js"
+import * as Frames from "./Frames.js"
+import * as HostError from "./HostError.js"
+import * as Opening from "./Opening.js"
+import * as OpenQuestions from "./OpenQuestions.js"
+import * as TurnCommands from "./TurnCommands.js"
+import * as Turns from "./Turns.js"
+import * as Wire from "./Wire.js"
+import * as WorkspaceStream from "./WorkspaceStream.js"
+
+/** What an agentctl host has beyond the contract of drivers. @since 0.1.0 */
+export interface AgentctlConnection extends AgentConnection {
+  /** What the agent takes in a prompt: `image`, `audio`, `embedded_context`, `prompt_queueing`. */
+  readonly supports: () => ReadonlyArray<string>
+  /** The last lines that the agent wrote to stderr. */
+  readonly stderr: Effect.Effect<ReadonlyArray<string>, AgentError>
+  /** Lets the agent begin anew, in the same process; its new name for the session. */
+  readonly reset: Effect.Effect<string, AgentError>
+  readonly setModel: (modelId: string) => Effect.Effect<void, AgentError>
+}
+
+/** How many signals may wait to be taken before the host's frames are no longer read. */
+const capacity = 1024
+const mebibyte = 1024 * 1024
+
+const inFolder = (cwd: string, workspace = cwd): string =>
+  workspace.startsWith("/") ? workspace : workspace === "." ? cwd : `${cwd}/${workspace}`
+
+const reveal = (values: AgentctlOptions["env"] = {}): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, Redacted.isRedacted(value) ? Redacted.value(value) : value])
+  )
+
+/** @since 0.1.0 */
+export const connect = (
+  options: AgentctlOptions,
+  control: Control,
+  { cwd, resume, sessionId }: ConnectOptions
+): Effect.Effect<AgentctlConnection, AgentError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const signals = yield* Mailbox.make<AgentSignal, AgentError>(capacity)
+    yield* Effect.addFinalizer(() => signals.end)
+    // in the mailbox's own order; nearly always there is room
+    const emit = (signal: AgentSignal) =>
+      Effect.suspend(() => signals.unsafeOffer(signal) ? Effect.void : Effect.asVoid(signals.offer(signal)))
+    const say = (event: AgentEvent) => emit({ _tag: "Said", event })
+    const host = <A, R>(effect: Effect.Effect<A, HostError.HostError, R>) =>
+      Effect.mapError(effect, HostError.toAgentError)
+    const folder = inFolder(cwd, options.workspace)
+    const maxFrame = options.maxMessageBytes ?? 16 * mebibyte
+
+    const fork = yield* FiberSet.makeRuntime<never>()
+
+    // ------------------------------------------------------------------------------------- what it says
+
+    const turns = Turns.make()
+    let agentSessionId: string | undefined
+    const frames = Frames.make({
+      emit,
+      say,
+      turns,
+      fork: (effect) => void fork(effect),
+      emitAll: (all) => all.length === 0 ? Effect.void : Effect.asVoid(signals.offerAll(all)),
+      isOurs: (session) =>
+        agentSessionId === undefined || session === agentSessionId || session === undefined || session === "" ||
+        session === sessionId
+    })
+    let stream: AgentStream.AgentStream | undefined
+    const call: AgentStream.AgentStream["call"] = (...request) =>
+      Effect.suspend(() =>
+        stream?.call(...request) ?? new AgentLost({ message: "the agent host is not connected yet" })
+      )
+    const questions = OpenQuestions.make({ emit, call, fork: (effect) => void fork(effect) })
+    const fail = (error: AgentError) => Effect.asVoid(signals.fail(error))
+    const commands = TurnCommands.make({
+      turns,
+      call,
+      emit,
+      fail,
+      lastOver: frames.lastOver,
+      heard: frames.heard,
+      waits: questions.waits,
+      silence: options.turnSilence ?? Duration.minutes(5)
+    })
+
+    const handshake = Effect.gen(function*() {
+      const instance = yield* host(Opening.claim(control, { sessionId, folder, env: reveal(options.env) }))
+      const send = (path: string, body?: unknown) => host(control.send(instance, "POST", path, body))
+      const streams = yield* StreamManager.make
+      if (options.command !== undefined) {
+        const { args = [], command } = options
+        yield* send("/api/v1/agent/configure", { command, agent_args: [command, ...args], env: reveal(options.env) })
+      }
+      yield* send("/api/v1/start")
+      stream = yield* AgentStream.make({
+        streams,
+        address: Effect.zipRight(Opening.isThere(control, instance), control.socket(instance, "/api/v1/agent/stream")),
+        handle: (batch, respond) => frames.handle(batch, respond, questions),
+        connected: (again) =>
+          again ? Effect.zipRight(commands.reconnected, Effect.forkScoped(questions.reconcile)) : Effect.void,
+        disconnected: questions.disconnected,
+        lost: fail,
+        outage: options.outage ?? Duration.seconds(30),
+        maxFrame
+      })
+      const { agent_info } = yield* call("agent.initialize", { client_name: "holdfast", client_version: "0.1.0" }, {
+        timeout: "3 minutes"
+      })
+      const opened = yield* Opening.open(call, folder, resume)
+      return { instance, streams, opened, info: Wire.fieldsOf(agent_info) }
+    })
+    const startTimeout = options.startTimeout ?? Duration.seconds(60)
+    const { info, instance, opened, streams } = yield* Effect.timeoutFail(handshake, {
+      duration: startTimeout,
+      onTimeout: () => {
+        const message = `the agent behind ${options.url} was not ready within ${
+          Duration.format(Duration.decode(startTimeout))
+        }`
+        const command = options.command ?? "the host's own agent"
+        return new AgentStartTimeout({ command, millis: Duration.toMillis(startTimeout), stderr: "", message })
+      }
+    })
+    agentSessionId = opened.id
+
+    const workspace = yield* WorkspaceStream.make({
+      streams,
+      control,
+      instance,
+      sessionId,
+      folder,
+      say,
+      unknown: frames.unknown,
+      maxFrame
+    })
+
+    return {
+      agentSessionId,
+      how: opened.how,
+      name: Wire.string(info["name"]),
+      version: Wire.string(info["version"]),
+      // the host keeps what an agent replays to itself
+      replayed: [],
+      begins: opened.begins,
+      signals,
+      prompt: commands.prompt,
+      cancel: commands.cancel,
+      workspace,
+      setMode: (mode_id) =>
+        Effect.zipRight(
+          call("agent.session.set_mode", { session_id: agentSessionId, mode_id }, { again: true }),
+          say({ type: "ModeChanged", modeId: mode_id })
+        ),
+      setConfigOption: (config_id, value) =>
+        Effect.asVoid(
+          call("agent.session.set_config_option", { config_id, value: String(value) }, { again: true })
+        ),
+      setModel: (model_id) => Effect.asVoid(call("agent.session.set_model", { model_id }, { again: true })),
+      stderr: Effect.map(
+        call("agent.stderr", null, { again: true }),
+        ({ lines }) => Array.isArray(lines) ? lines.filter(Predicate.isString) : []
+      ),
+      reset: Effect.map(
+        call("agent.session.reset", { cwd: folder, mcp_servers: [] }, { timeout: "2 minutes" }),
+        (answer) => agentSessionId = Wire.string(answer["session_id"]) ?? agentSessionId ?? ""
+      ),
+      supports: frames.supports
+    }
+  })

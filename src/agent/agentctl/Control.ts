@@ -1,0 +1,145 @@
+/**
+ * The control server of a host: the handshake, and instances. One `Control` serves all sessions of an agent, because the nonce is good
+ * for one handshake in the host's life.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type { AgentctlOptions } from "./AgentctlOptions.js"
+import { HostError } from "./HostError.js"
+import type * as Http from "./Http.js"
+
+const Created = Schema.Struct({ id: Schema.NonEmptyString, port: Schema.Int })
+const Info = Schema.Struct({ ...Created.fields, session_id: Schema.optional(Schema.String) })
+// hosts before 0.95 answer with the bare array
+const Listed = Schema.Union(Schema.Array(Info), Schema.Struct({ instances: Schema.NullOr(Schema.Array(Info)) }))
+const Handshake = Schema.Struct({ token: Schema.NonEmptyString })
+
+/** @since 0.1.0 */
+export type Instance = typeof Created.Type
+
+/** @since 0.1.0 */
+export interface Control {
+  readonly health: Effect.Effect<void, HostError>
+  readonly create: (request: {
+    readonly workspace_path: string
+    readonly session_id: string
+    readonly env: Readonly<Record<string, string>>
+  }) => Effect.Effect<Instance, HostError>
+  readonly list: Effect.Effect<ReadonlyArray<typeof Info.Type>, HostError>
+  readonly get: (id: string) => Effect.Effect<typeof Info.Type, HostError>
+  /** Ends its agent, its shell and its processes. It is no error if there is none. */
+  readonly remove: (id: string) => Effect.Effect<void, HostError>
+  /** A request to an instance; the guard header keeps it from one that got the port of another. */
+  readonly send: (
+    instance: Instance,
+    verb: Http.Call["verb"],
+    path: string,
+    body?: unknown
+  ) => Effect.Effect<unknown, HostError>
+  /** Where a stream of the instance is, and the headers for it. */
+  readonly socket: (
+    instance: Instance,
+    path: string
+  ) => Effect.Effect<{ readonly url: string; readonly headers: Record<string, string> }, HostError>
+}
+
+const decode = <A, I>(method: string, schema: Schema.Schema<A, I>) => {
+  const decode = Schema.decodeUnknown(schema)
+  return (value: unknown) =>
+    Effect.mapError(
+      decode(value),
+      (error) =>
+        new HostError({
+          reason: "Malformed",
+          method,
+          message: `the agent host's answer to ${method}: ${error.message}`
+        })
+    )
+}
+
+/** @since 0.1.0 */
+export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: Http.Send) {
+  const one = yield* Effect.makeSemaphore(1)
+  const at = (path: string, port?: number) => {
+    const url = new URL(path, options.url)
+    if (port !== undefined) url.port = String(port)
+    return url
+  }
+  let token = options.token === undefined ? undefined : Redacted.value(options.token)
+
+  const shake = (nonce: Redacted.Redacted) =>
+    send({ verb: "POST", url: at("/auth/handshake"), headers: {}, body: { nonce: Redacted.value(nonce) } }).pipe(
+      Effect.mapError((error) =>
+        error.reason === "Unauthorized"
+          ? new HostError({
+            ...error,
+            message:
+              `${error.message}. A nonce is good for one handshake: start the host with a new one, or configure its token`
+          })
+          : error
+      ),
+      Effect.flatMap(decode("POST /auth/handshake", Handshake)),
+      Effect.map((answer) => token = answer.token)
+    )
+
+  /** Without a nonce and a token the host's authorization is off. Of many who ask at once one shakes hands. */
+  const authorization = one.withPermits(1)(
+    Effect.suspend(() =>
+      token !== undefined || options.nonce === undefined ? Effect.succeed(token) : shake(options.nonce)
+    )
+  )
+
+  const headers = Effect.map(
+    authorization,
+    (token): Record<string, string> => token === undefined ? {} : { authorization: `Bearer ${token}` }
+  )
+
+  const call = (verb: Http.Call["verb"], url: URL, more: Record<string, string>, body?: unknown) => {
+    const attempt = Effect.flatMap(headers, (headers) => send({ verb, url, headers: { ...headers, ...more }, body }))
+    return Effect.catchIf(
+      attempt,
+      // a host that was started anew has a new token, and takes the nonce again
+      (error) => error.status === 401 && options.nonce !== undefined,
+      () => {
+        token = undefined
+        return attempt
+      }
+    )
+  }
+
+  const instances = "/api/v1/instances"
+  const instanceUrl = (id: string) => at(`${instances}/${encodeURIComponent(id)}`)
+  const control: Control = {
+    health: Effect.asVoid(send({ verb: "GET", url: at("/health"), headers: {} })),
+    create: (request) =>
+      Effect.flatMap(
+        call("POST", at(instances), {}, {
+          ...request,
+          protocol: "acp",
+          agent_type: "holdfast",
+          // every question is a person's to answer
+          auto_approve_permissions: false
+        }),
+        decode(`POST ${instances}`, Created)
+      ),
+    list: Effect.flatMap(call("GET", at(instances), {}), decode(`GET ${instances}`, Listed)).pipe(
+      Effect.map((listed) => "instances" in listed ? listed.instances ?? [] : listed)
+    ),
+    get: (id) => Effect.flatMap(call("GET", instanceUrl(id), {}), decode(`GET ${instances}/:id`, Info)),
+    remove: (id) =>
+      Effect.asVoid(
+        Effect.catchIf(call("DELETE", instanceUrl(id), {}), ({ reason }) => reason === "Gone", () => Effect.void)
+      ),
+    send: ({ id, port }, verb, path, body) => call(verb, at(path, port), { "x-instance-id": id }, body),
+    socket: ({ id, port }, path) =>
+      Effect.map(headers, (headers) => {
+        const url = at(path, port)
+        url.protocol = url.protocol === "https:" ? "wss:" : "ws:"
+        return { url: url.href, headers: { ...headers, "x-instance-id": id } }
+      })
+  }
+  return control
+})
