@@ -179,11 +179,13 @@ export const spawn = (options: Options): Effect.Effect<ChildProcess, SpawnError,
           child.stdin.end()
           // nobody reads it any more, but a child that is stuck in a write would not see the end of its stdin
           child.stdout.removeAllListeners("readable").resume()
-          const ended = Effect.interruptible(Deferred.await(left))
-          yield* Effect.timeoutOption(ended, grace.stdin)
+          // whoever closes the scope may be interrupted meanwhile, and that reaches what waits: then the wait is over, and not the end
+          const ended = (within: Duration.Duration) =>
+            Effect.exit(Effect.timeoutOption(Effect.interruptible(Deferred.await(left)), within))
+          yield* ended(grace.stdin)
           yield* endGroup(pid)
           // it is a zombie until this process has heard of its end
-          yield* Effect.timeoutOption(ended, grace.kill)
+          yield* ended(grace.kill)
           for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy()
           yield* Deferred.succeed(exited, { code: child.exitCode, signal: child.signalCode })
         })
