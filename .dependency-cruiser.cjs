@@ -95,6 +95,7 @@ module.exports = {
       "gateway/acp/",
       "cli/demo/"
     ]),
+    only("the Model Context Protocol", "^node_modules/@modelcontextprotocol/", ["agent/loop/mcp/"]),
     { name: "no cycles", severity: "error", from: {}, to: { circular: true } },
     {
       name: "the console knows the domain's types and nothing else of src",
