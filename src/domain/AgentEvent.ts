@@ -132,6 +132,12 @@ export const GitStatusChanged = event("GitStatusChanged", { status: Schema.Unkno
 export const FilesChanged = event("FilesChanged", {
   changes: Schema.Array(Schema.Struct({ path: Schema.String, kind: Schema.String }))
 })
+/** The agent goes on with a summary in place of what was said before; `used` and `size` are tokens of its context, before that. @since 0.1.0 */
+export const ContextCompacted = event("ContextCompacted", {
+  summary: Schema.String,
+  used: Schema.Number,
+  size: Schema.Number
+})
 /** Something a person should know and nothing stops for. `kind` is for programs: `gap` says that events were lost upstream. @since 0.1.0 */
 export const Warning = event("Warning", { message: Schema.String, detail: optionalString, kind: optionalString })
 /** What an agent said that this version has no word for: nothing is thrown away. @since 0.1.0 */
@@ -161,6 +167,7 @@ export const AgentEvent = Schema.Union(
   ProcessStatus,
   GitStatusChanged,
   FilesChanged,
+  ContextCompacted,
   Warning,
   Extension
 )

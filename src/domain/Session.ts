@@ -9,7 +9,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import type { SessionEvent } from "./AgentEvent.js"
+import type { RunStarted, SessionEvent } from "./AgentEvent.js"
 import { Decision } from "./Decision.js"
 import { Elicitation } from "./Elicitation.js"
 import { ElicitationId, RunId, SessionId } from "./Ids.js"
@@ -19,6 +19,22 @@ import type { StoredEvent } from "./StoredEvent.js"
 export const SessionStatus = Schema.Literal("starting", "idle", "running", "waiting", "restarting", "closed", "failed")
 /** @since 0.1.0 */
 export type SessionStatus = typeof SessionStatus.Type
+
+/**
+ * A run that the agent opened itself, and that is open: with `until` "parent" it is nested in `parent`, with "session" it may outlive it.
+ * `pending` are its questions.
+ *
+ * @since 0.1.0
+ */
+export const OpenRun = Schema.Struct({
+  id: RunId,
+  parent: Schema.optional(RunId),
+  until: Schema.Literal("parent", "session"),
+  agent: Schema.optional(Schema.String),
+  pending: Schema.Array(ElicitationId)
+})
+/** @since 0.1.0 */
+export type OpenRun = typeof OpenRun.Type
 
 /**
  * What clients see. `head` is the number of the last event, `run` the turn that is open, `pending` how many questions wait for
@@ -34,6 +50,8 @@ export const Session = Schema.Struct({
   status: SessionStatus,
   head: Schema.Number,
   run: Schema.optional(RunId),
+  /** The runs that the agent opened itself, oldest first; absent when there are none. */
+  runs: Schema.optional(Schema.Array(OpenRun)),
   pending: Schema.Number,
   /** The questions themselves, where one session is asked for. */
   elicitations: Schema.optional(Schema.Array(Elicitation)),
@@ -61,8 +79,12 @@ export const SessionState = Schema.Struct({
   connected: Schema.Boolean,
   /** The agent's own name for the session, by which it loads it again. */
   agentSessionId: Schema.optional(Schema.String),
+  /** The turn. */
   run: Schema.NullOr(RunId),
+  /** The runs that the agent opened itself, oldest first: a nested one comes after its parent. */
+  open: Schema.optionalWith(Schema.Array(OpenRun), { default: () => [] }),
   queued: Schema.Array(RunId),
+  /** The questions of all runs, and those between runs. */
   pending: Schema.Array(ElicitationId),
   /** What was decided for always and not taken back, oldest first. */
   decisions: Schema.optionalWith(Schema.Array(Decision), { default: () => [] }),
@@ -88,6 +110,7 @@ export const initial = (id: SessionId): SessionState => ({
   phase: "starting",
   connected: false,
   run: null,
+  open: [],
   queued: [],
   pending: [],
   decisions: [],
@@ -110,6 +133,25 @@ const decide = (state: SessionState, decision: Decision | undefined): Partial<Se
     : {
       decisions: [...state.decisions.filter(({ subject }) => subject !== decision.subject), decision].slice(-decided)
     }
+
+/** The questions of the open run that the event belongs to, if it is one that the agent opened. */
+const ask = (state: SessionState, runId: RunId | undefined, pending: (of: OpenRun["pending"]) => OpenRun["pending"]) =>
+  state.open.some(({ id }) => id === runId)
+    ? { open: state.open.map((run) => run.id === runId ? { ...run, pending: pending(run.pending) } : run) }
+    : {}
+
+const begin = (state: SessionState, runId: RunId | undefined, event: typeof RunStarted.Type): Partial<SessionState> => {
+  const { agent, parentRunId: parent, until } = event
+  if (until === undefined || runId === undefined) return { run: runId ?? null }
+  const run: OpenRun = {
+    id: runId,
+    ...(parent === undefined ? {} : { parent }),
+    until,
+    ...(agent === undefined ? {} : { agent }),
+    pending: []
+  }
+  return { open: [...state.open, run] }
+}
 
 const change = (state: SessionState, stored: StoredEvent): Partial<SessionState> => {
   const event: SessionEvent = stored.event
@@ -150,16 +192,27 @@ const change = (state: SessionState, stored: StoredEvent): Partial<SessionState>
       return { queued: without(state.queued, stored.runId) }
     case "RunStarted":
       return {
-        run: stored.runId ?? null,
+        ...begin(state, stored.runId, event),
         queued: without(state.queued, stored.runId),
         ...accept(state, stored, event.idempotencyKey)
       }
     case "RunEnded":
-      return { run: null }
+      return state.open.some(({ id }) => id === stored.runId)
+        ? { open: state.open.filter(({ id }) => id !== stored.runId) }
+        : state.run === (stored.runId ?? null)
+        ? { run: null }
+        : {}
     case "ElicitationRequested":
-      return { pending: [...state.pending, event.elicitation.id] }
+      return {
+        pending: [...state.pending, event.elicitation.id],
+        ...ask(state, stored.runId, (pending) => [...pending, event.elicitation.id])
+      }
     case "ElicitationSettled":
-      return { pending: without(state.pending, event.elicitationId), ...decide(state, event.decision) }
+      return {
+        pending: without(state.pending, event.elicitationId),
+        ...ask(state, stored.runId, (pending) => without(pending, event.elicitationId)),
+        ...decide(state, event.decision)
+      }
     case "DecisionRevoked":
       return { decisions: state.decisions.filter(({ subject }) => subject !== event.subject) }
     default:
@@ -196,6 +249,7 @@ export const toSession = (state: SessionState): Session => ({
   status: status(state),
   head: state.head,
   ...(state.run === null ? {} : { run: state.run }),
+  ...(state.open.length === 0 ? {} : { runs: state.open }),
   pending: state.pending.length,
   createdAt: state.createdAt,
   updatedAt: state.updatedAt
@@ -207,19 +261,24 @@ export interface Draft {
   readonly runId?: RunId | undefined
 }
 
+/** The run in which a question waits; the turn's, or none, if no run of the agent's own has it. */
+const asker = ({ open, run }: SessionState, question: ElicitationId): RunId | undefined =>
+  open.find(({ pending }) => pending.includes(question))?.id ?? run ?? undefined
+
 /**
- * What a crash left open and the next start must end (EL5): questions, the run, queued prompts, a restart, the agent. Empty for a
- * session that was left in order. In the order in which they are to be recorded: `RunEnded` is its run's last event (RS1).
+ * What a crash left open and the next start must end (EL5): questions, the agent, a restart, the runs, queued prompts. Empty for a
+ * session that was left in order. In the order in which they are to be recorded: `RunEnded` is its run's last event (RS1), and a run
+ * ends after those that are nested in it (RS2).
  *
  * @since 0.1.0
  */
 export const recovery = (state: SessionState, reason: string): ReadonlyArray<Draft> => {
   if (state.phase === "closed") return []
-  const runId = state.run ?? undefined
+  const runs = [...(state.run === null ? [] : [state.run]), ...state.open.map(({ id }) => id)]
   return [
     ...state.pending.map((elicitationId): Draft => ({
       event: { type: "ElicitationSettled", elicitationId, outcome: { _tag: "Withdrawn", reason } },
-      runId
+      runId: asker(state, elicitationId)
     })),
     ...(state.connected || state.phase === "starting"
       ? [{ event: { type: "AgentDisconnected", reason } as const }]
@@ -227,9 +286,11 @@ export const recovery = (state: SessionState, reason: string): ReadonlyArray<Dra
     ...(state.phase === "restarting"
       ? [{ event: { type: "AgentRestartFailed", error: { _tag: "Lost", message: reason } } as const }]
       : []),
-    ...(runId === undefined
-      ? []
-      : [{ event: { type: "RunEnded", outcome: { _tag: "Lost", reason } } as const, runId }]),
+    // a nested run began after its parent
+    ...runs.reverse().map((runId): Draft => ({
+      event: { type: "RunEnded", outcome: { _tag: "Lost", reason } },
+      runId
+    })),
     ...state.queued.map((queued): Draft => ({ event: { type: "RunDropped", reason }, runId: queued }))
   ]
 }

@@ -26,27 +26,34 @@ export const recover = (
       states,
       (state) =>
         Effect.zipRight(
-          state.run === null || observe === undefined ? Effect.void : tellAgain(store, state, state.run, observe),
+          observe === undefined ? Effect.void : tellAgain(store, state, observe),
           writer.append(state.id, Session.recovery(state, "Holdfast ended before it did"))
         ),
       { concurrency: "unbounded", discard: true }
     )).pipe(Effect.catchTag("SessionNotFound", "EventLogClosed", Effect.die))
 
-/** An id has no character that JSON escapes. */
-const isOf = (run: RunId) => ({ json }: { readonly json: string }) => json.includes(run)
+/** An id has no character that JSON escapes; a nested run's beginning names its parent, too. */
+const isOf = (run: RunId) => ({ json }: { readonly json: string }) => json.includes(`"runId":"${run}"`)
 
-/** The events of the run that was open, as if they had just been stored. If its beginning was trimmed, nothing is told of it. */
-const tellAgain = Effect.fnUntraced(
-  function*(store: EventStore, state: Session.SessionState, run: RunId, observe: Observe) {
-    const start = yield* beginning(store, state, run)
-    if (start === undefined) return
-    for (let after = start - 1; after < state.head;) {
-      const page = yield* store.page({ session: state.id, after, upTo: state.head })
-      yield* observe(state, page.filter(isOf(run)))
-      after = page.at(-1)?.seq ?? state.head
-    }
+/**
+ * The events of the runs that were open, as if they had just been stored: in the order of the log, each once. Of a run whose beginning was
+ * trimmed nothing is told.
+ */
+const tellAgain = Effect.fnUntraced(function*(store: EventStore, state: Session.SessionState, observe: Observe) {
+  const open = [...(state.run === null ? [] : [state.run]), ...state.open.map(({ id }) => id)]
+  const starts = yield* Effect.forEach(
+    open,
+    (run) =>
+      Effect.map(beginning(store, state, run), (start) => start === undefined ? [] : [{ start, isOf: isOf(run) }])
+  )
+  const known = starts.flat()
+  if (known.length === 0) return
+  for (let after = Math.min(...known.map(({ start }) => start)) - 1; after < state.head;) {
+    const page = yield* store.page({ session: state.id, after, upTo: state.head })
+    yield* observe(state, page.filter((entry) => known.some(({ isOf, start }) => entry.seq >= start && isOf(entry))))
+    after = page.at(-1)?.seq ?? state.head
   }
-)
+})
 
 /** Looks for it from the head backwards: a run's beginning is nearer to the end of the log than to its start. */
 const beginning = Effect.fnUntraced(function*(store: EventStore, { head, id }: Session.SessionState, run: RunId) {

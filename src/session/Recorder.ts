@@ -36,6 +36,10 @@ const longPause = Schedule.modifyDelay(pause, (_, delay) => Duration.min(delay, 
 
 const isPassing = (error: LogError): boolean => error._tag === "EventLogUnavailable"
 
+/** Tries again while the store fails, for some seconds; a log that still does not take it is a defect. @since 0.1.0 */
+export const patiently = <A>(storing: Effect.Effect<A, LogError>): Effect.Effect<A> =>
+  storing.pipe(Effect.retry({ while: isPassing, schedule: patience }), Effect.orDie)
+
 /**
  * `owed` is what the log has open of an earlier life of the session. Until its scope closes, it tries to store what is owed.
  *
@@ -86,11 +90,7 @@ export const make = Effect.fnUntraced(function*(
 
   const recorder: Recorder = {
     begin: (...drafts) => step(store(() => drafts)),
-    say: (drafts) =>
-      step(store(drafts)).pipe(
-        Effect.retry({ while: isPassing, schedule: patience }),
-        Effect.orDie
-      ),
+    say: (drafts) => patiently(step(store(drafts))),
     end: (...drafts) =>
       step(
         Effect.catchAllCause(Effect.asSome(store(() => drafts)), (cause) => {

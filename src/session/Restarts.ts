@@ -4,13 +4,18 @@
  *
  * @since 0.1.0
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import type { LogError } from "../domain/Errors.js"
+import type { AgentConnection } from "../agent/Agent.js"
+import type { LogError, SessionClosed } from "../domain/Errors.js"
 import type { SessionId } from "../domain/Ids.js"
-import type { Covered, RestartCoalescer } from "../lifecycle/RestartCoalescer.js"
-import type { LinkError } from "./AgentLink.js"
+import type { Cause, Covered, RestartCoalescer, RestartStorm } from "../lifecycle/RestartCoalescer.js"
+import { type AgentLink, gone, type LinkError } from "./AgentLink.js"
+import type { Lock } from "./Lock.js"
+import type { OpenRuns } from "./OpenRuns.js"
 import type { Recorder } from "./Recorder.js"
 import * as Run from "./Run.js"
 
@@ -44,3 +49,97 @@ export const record = (
       return yield* exit
     })
   )
+
+/** The restarts of one session. @since 0.1.0 */
+export interface Own {
+  /** Returns when the restart is accepted; the Effect that it returns waits for the one that covers it. */
+  readonly request: (
+    cause: Cause
+  ) => Effect.Effect<Effect.Effect<void, RestartError | SessionClosed>, SessionClosed | RestartStorm>
+  /** Carries out what was asked for. */
+  readonly cycle: (covered: Covered) => Effect.Effect<void, RestartError>
+}
+
+/**
+ * `retired` tells that the session takes no more commands, `closed` says so to who sends one.
+ *
+ * @since 0.1.0
+ */
+export const make = (options: {
+  readonly sessionId: SessionId
+  readonly restarts: Restarts
+  readonly recorder: Recorder
+  readonly link: AgentLink
+  readonly lock: Lock
+  readonly runs: OpenRuns
+  readonly retired: () => boolean
+  readonly closed: () => SessionClosed
+}): Own => {
+  const { link, lock, recorder, restarts, runs, sessionId } = options
+  /** The connection that someone reported dead. */
+  let suspect: AgentConnection | undefined
+  /** Of the cycle that waits for an agent that died to come up again: ends that wait. */
+  let waits: Deferred.Deferred<void, LinkError> | undefined
+
+  const renew = Effect.gen(function*() {
+    const turn = yield* lock(Effect.sync(() => {
+      for (const run of runs.opened()) run.cancelled = true
+      if (runs.turn !== undefined) runs.turn.cancelled = true
+      return runs.turn
+    }))
+    yield* link.drop("it is being restarted")
+    if (turn !== undefined) {
+      yield* Deferred.succeed(turn.done, { _tag: "Cancelled" })
+      yield* Deferred.await(turn.ended)
+    }
+    yield* link.get
+  })
+
+  const cycle = (covered: Covered): Effect.Effect<void, RestartError> =>
+    Effect.flatMap(link.current, (present) => {
+      const dead = suspect
+      suspect = undefined
+      if (covered.causes[0] !== "failed") return record(covered, recorder, renew)
+      if (Option.isNone(present)) {
+        const hurry = waits = Deferred.unsafeMake<void, LinkError>(FiberId.none)
+        // no race, which tells of the agent some steps later than it can speak
+        const there = Effect.zipRight(
+          Effect.fork(Effect.intoDeferred(Effect.asVoid(link.get), hurry)),
+          Deferred.await(hurry)
+        )
+        return Effect.ensuring(
+          record(covered, recorder, there),
+          Effect.sync(() => {
+            waits = undefined
+          })
+        )
+      }
+      // whoever looked dead, this one came up in the meantime
+      return present.value === dead ? record(covered, recorder, renew) : Effect.void
+    })
+
+  const unfinished = () => Effect.fail(options.closed())
+
+  const request: Own["request"] = (cause) =>
+    lock(Effect.suspend(() => {
+      if (options.retired()) return unfinished()
+      const looksDead = Effect.map(link.current, (there) => {
+        suspect = Option.getOrUndefined(there)
+      })
+      // a person does not wait for an agent that does not come up by itself: the restart ends its dial, and not the one who asks for it,
+      // who might end that of the restart
+      const hurry = Effect.sync(() => {
+        if (waits !== undefined) Deferred.unsafeDone(waits, Effect.fail(gone("someone asked for a restart")))
+      })
+      return (cause === "failed" ? looksDead : Effect.void).pipe(
+        Effect.zipRight(Effect.catchTag(restarts.submit(sessionId, cause), "RestartCoalescerClosed", unfinished)),
+        Effect.tap(() => cause === "requested" ? hurry : Effect.void),
+        // whoever asks may leave, but not halfway
+        Effect.uninterruptible
+      )
+    })).pipe(Effect.map((ticket) =>
+      Effect.catchTags(ticket.await, { RestartCancelled: unfinished, RestartCoalescerClosed: unfinished })
+    ))
+
+  return { request, cycle }
+}

@@ -1,6 +1,6 @@
 /**
- * One turn of an agent as one scoped Effect: whatever happens inside, its questions are closed, its end is recorded once, and then it
- * is over (RS1, RS2).
+ * A run, and one turn of an agent as one scoped Effect: whatever happens inside, its questions are closed, its end is recorded once, and
+ * then it is over (RS1, RS2).
  *
  * @since 0.1.0
  */
@@ -18,9 +18,11 @@ import type { RunId } from "../domain/Ids.js"
 import type { Traceparent } from "../domain/Traceparent.js"
 import type { LinkError } from "./AgentLink.js"
 
-/** @since 0.1.0 */
+/** A turn, or a run that the agent opened itself. @since 0.1.0 */
 export interface Run {
   readonly id: RunId
+  /** The run that it is nested in, and does not outlive. */
+  readonly parent: Run | undefined
   readonly content: ReadonlyArray<ContentBlock>
   /** Where its prompt stands in the caller's trace. */
   readonly traceparent: Traceparent | undefined
@@ -30,21 +32,27 @@ export interface Run {
   readonly done: Deferred.Deferred<RunOutcome>
   /** Completed when `RunEnded` is recorded. */
   readonly ended: Deferred.Deferred<void>
-  /** The prompt is on its way and the turn's end has not been seen: what the agent says belongs to this run. */
+  /** Its prompt is on its way, or the agent has opened it, and its end has not been seen: what the agent says can belong to it. */
   speaking: boolean
   cancelled: boolean
 }
+
+const of = (fields: Pick<Run, "id" | "parent" | "content" | "traceparent" | "speaking" | "cancelled">) =>
+  Effect.map(
+    Effect.all([Scope.make(), Deferred.make<RunOutcome>(), Deferred.make<void>()]),
+    ([scope, done, ended]): Run => ({ ...fields, scope, done, ended })
+  )
 
 /** @since 0.1.0 */
 export const make = (
   id: RunId,
   content: ReadonlyArray<ContentBlock>,
   traceparent?: Traceparent
-): Effect.Effect<Run> =>
-  Effect.map(
-    Effect.all([Scope.make(), Deferred.make<RunOutcome>(), Deferred.make<void>()]),
-    ([scope, done, ended]) => ({ id, content, traceparent, scope, done, ended, speaking: false, cancelled: false })
-  )
+): Effect.Effect<Run> => of({ id, parent: undefined, content, traceparent, speaking: false, cancelled: false })
+
+/** One that the agent has opened. What is nested in a run that is to stop is to stop, too. @since 0.1.0 */
+export const opened = (id: RunId, content: ReadonlyArray<ContentBlock>, parent: Run | undefined): Effect.Effect<Run> =>
+  of({ id, parent, content, traceparent: undefined, speaking: true, cancelled: parent?.cancelled ?? false })
 
 /**
  * How a run that was asked to cancel ended: an agent that fails or dies over its cancellation was cancelled all the same; one that had

@@ -3,18 +3,15 @@
  *
  * @since 0.1.0
  */
-import type * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
-import * as Exit from "effect/Exit"
-import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { AgentConnection, Agents, AgentSignal } from "../agent/Agent.js"
-import type { AgentEvent, RunOutcome, SessionEvent } from "../domain/AgentEvent.js"
+import type { AgentConnection, Agents } from "../agent/Agent.js"
+import type { RunOutcome, SessionEvent } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
 import type { LogError } from "../domain/Errors.js"
 import { DecisionNotFound, LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
@@ -26,10 +23,10 @@ import type { Cause, Covered, RestartStorm } from "../lifecycle/RestartCoalescer
 import type { StreamManager } from "../lifecycle/StreamManager.js"
 import type { EventLog } from "../log/EventLog.js"
 import * as AgentLink from "./AgentLink.js"
+import * as Hearing from "./Hearing.js"
 import * as History from "./History.js"
 import * as Lock from "./Lock.js"
-import * as Ownership from "./Ownership.js"
-import * as Questions from "./Questions.js"
+import * as OpenRuns from "./OpenRuns.js"
 import * as Recorder from "./Recorder.js"
 import * as Replay from "./Replay.js"
 import * as Restarts from "./Restarts.js"
@@ -59,7 +56,10 @@ export interface SessionRuntime {
     { readonly runId: RunId; readonly seq: number },
     SessionBusy | SessionClosed | LimitReached | LogError
   >
-  /** Cancels the run that is named, be it open or queued; without a name the open one and all that are queued. */
+  /**
+   * Cancels the run that is named, be it open, with all that is nested in it, or queued; without a name the turn and all that is queued.
+   * Runs in the background go on unless they are named.
+   */
   readonly cancel: (run?: RunId) => Effect.Effect<void>
   /** Returns when the restart is accepted; the Effect that it returns waits for the one that covers it. */
   readonly restart: (
@@ -109,6 +109,7 @@ export const make = Effect.fnUntraced(function*(options: {
 }) {
   const { bridge, limits, log, restarts, session, streams } = options
   const sessionId = session.id
+  const grace = Duration.format(limits.cancelGrace)
   const scope = yield* Effect.scope
   // closing goes the other way: restarts, then the agent, then what its end has not ended yet (RS2)
   const turns = yield* Scope.fork(scope, ExecutionStrategy.sequential)
@@ -117,61 +118,13 @@ export const make = Effect.fnUntraced(function*(options: {
   const recorder = yield* Recorder.make(log, sessionId, options.owed)
   yield* bridge.remember(sessionId, session.decisions)
   yield* Effect.addFinalizer(() => bridge.forget(sessionId))
-  const ownerOf = Ownership.make()
+  const runs = OpenRuns.make()
   let queue: ReadonlyArray<Run.Run> = []
-  let current: Run.Run | undefined
   let retired: RunOutcome | undefined
 
   // ------------------------------------------------------------------------------------- the agent's side
 
-  const speaking = () => current?.speaking === true ? current : undefined
-
-  const ask = (signal: Extract<AgentSignal, { _tag: "Asked" }>, connectionScope: Scope.Scope) =>
-    // under the lock, because it must not happen between the closing of a run's scope and its `RunEnded`
-    lock(Effect.suspend(() => {
-      const run = speaking()
-      // a turn that was told to stop is not held up by its questions
-      if (run?.cancelled === true) return signal.reply(Option.none())
-      // EB4: a question of a run lives in the run's scope, one between runs in the connection's
-      return Questions.ask(signal, {
-        sessionId,
-        runId: run?.id,
-        bridge,
-        recorder,
-        scope: run?.scope ?? connectionScope
-      })
-    }))
-
-  const turnEnded = (signal: Extract<AgentSignal, { _tag: "TurnEnded" }>) =>
-    Effect.suspend(() => {
-      const run = current
-      if (run === undefined || run.id !== signal.run) return Effect.void
-      const outcome: RunOutcome = signal.result._tag === "Stopped"
-        ? { _tag: "Completed", stopReason: signal.result.stopReason }
-        : Run.failed(signal.result.error)
-      // RS1: nothing else of the agent is looked at before `RunEnded` is recorded
-      return Effect.zipRight(Deferred.succeed(run.done, outcome), Deferred.await(run.ended))
-    })
-
-  const handle = Effect.fnUntraced(function*(signals: Chunk.Chunk<AgentSignal>, connectionScope: Scope.Scope) {
-    let said: Array<AgentEvent> = []
-    const say = () => {
-      const events = said
-      said = []
-      return events.length === 0
-        ? Effect.void
-        : recorder.say(() => events.map((event) => ({ event, runId: ownerOf(event, speaking()?.id) })))
-    }
-    for (const signal of signals) {
-      if (signal._tag === "Said") said.push(signal.event)
-      else {
-        yield* say()
-        if (signal._tag === "Asked") yield* ask(signal, connectionScope)
-        if (signal._tag === "TurnEnded") yield* turnEnded(signal)
-      }
-    }
-    yield* say()
-  })
+  const hearing = Hearing.make({ sessionId, runs, lock, recorder, bridge, retired: () => retired })
 
   // built when it is needed: a stream at rest is larger than all the rest of an idle session
   const history = Effect.suspend(() =>
@@ -218,7 +171,7 @@ export const make = Effect.fnUntraced(function*(options: {
       return yield* agent.connect({ sessionId, cwd: session.cwd, resume: Option.fromNullable(agentSessionId) })
     }),
     connected,
-    handle,
+    handle: hearing.handle,
     disconnected: ({ error, lost, reason }) =>
       Effect.gen(function*() {
         yield* recorder.end({
@@ -228,12 +181,18 @@ export const make = Effect.fnUntraced(function*(options: {
             ...(Option.isNone(error) ? {} : { error: Run.info(error.value) })
           }
         })
-        // AG2: a turn does not outlive the agent that was to end it
-        const run = speaking()
-        if (run !== undefined) {
-          yield* Deferred.succeed(run.done, Run.failed(Option.getOrElse(error, () => AgentLink.gone(reason))))
+        // AG2: no run outlives the agent that was to end it
+        const failed = Run.failed(Option.getOrElse(error, () => AgentLink.gone(reason)))
+        yield* lock(Effect.suspend(() =>
+          Effect.forEach(runs.opened(), (run) => hearing.end(run, Run.settle(run, failed)), { discard: true })
+        ))
+        const turn = runs.speaking()
+        if (turn !== undefined) {
+          yield* Deferred.succeed(turn.done, failed)
         }
-        if (lost && retired === undefined) yield* bringBack
+        if (lost && retired === undefined) {
+          yield* bringBack
+        }
       })
   })
 
@@ -266,14 +225,7 @@ export const make = Effect.fnUntraced(function*(options: {
   /** RS2: what the run opened is closed, then its end is recorded, then the next one may begin: one step for all others. */
   const closeTurn = (run: Run.Run) => (outcome: RunOutcome) =>
     lock(Effect.gen(function*() {
-      run.speaking = false
-      yield* Scope.close(run.scope, Exit.void)
-      yield* recorder.end({
-        // an agent that fails because its session is closing has not failed
-        event: { type: "RunEnded", outcome: outcome._tag === "Failed" ? retired ?? outcome : outcome },
-        runId: run.id
-      })
-      current = undefined
+      yield* hearing.end(run, outcome)
       const [next, ...rest] = queue
       if (next === undefined) return
       queue = rest
@@ -289,7 +241,7 @@ export const make = Effect.fnUntraced(function*(options: {
         event: { type: "RunStarted", prompt, ...fields, ...(traceparent === undefined ? {} : { traceparent }) },
         runId: run.id
       })
-      current = run
+      runs.turn = run
       // RS3: the run belongs to the session, not to the one who prompted
       yield* Effect.forkIn(
         Effect.annotateLogs(
@@ -315,26 +267,46 @@ export const make = Effect.fnUntraced(function*(options: {
       return drop(dropped, reason)
     })
 
+  /** What an agent goes on with after it was told to stop is not part of this session's story any more. */
+  const giveUp = (run: Run.Run) =>
+    lock(Effect.suspend(() => {
+      if (!run.speaking) return Effect.void
+      const message = `the agent did not stop the run ${run.id} within ${grace}; it may go on with it unseen`
+      return Effect.zipRight(
+        recorder.end({ event: { type: "Warning", message }, runId: run.id }),
+        hearing.end(run, { _tag: "Cancelled" })
+      )
+    }))
+
   /** Under the lock; waits for nothing that an agent does. */
-  const cancelCurrent = Effect.suspend(() => {
-    const run = current
-    if (run === undefined || run.cancelled) return Effect.void
-    run.cancelled = true
-    if (!run.speaking) return Effect.asVoid(Deferred.succeed(run.done, { _tag: "Cancelled" }))
-    const tell = Effect.flatMap(
-      link.current,
-      (connection) => Option.isSome(connection) ? connection.value.cancel : Effect.void
-    )
-    const escalate = Effect.sleep(limits.cancelGrace).pipe(
-      Effect.zipRight(link.drop(`it did not stop within ${Duration.format(limits.cancelGrace)} after it was told to`))
-    )
-    return bridge.withdraw({ sessionId, runId: run.id }, "the run was cancelled").pipe(
-      Effect.zipRight(forkInterruptible(tell, run.scope)),
-      Effect.zipRight(forkInterruptible(escalate, run.scope)),
-      Effect.asVoid
-    )
-    // whoever cancels may leave, but not halfway
-  }).pipe(Effect.uninterruptible)
+  const cancelRun = (run: Run.Run) =>
+    Effect.suspend(() => {
+      if (run.cancelled) return Effect.void
+      const all = [run, ...runs.within(run)]
+      for (const each of all) each.cancelled = true
+      if (!run.speaking) return Effect.asVoid(Deferred.succeed(run.done, { _tag: "Cancelled" }))
+      const isTurn = run === runs.turn
+      const tell = Effect.flatMap(
+        link.current,
+        Option.match({
+          onNone: () => Effect.void,
+          onSome: ({ cancel, cancelRun }) => isTurn ? cancel : cancelRun?.(run.id) ?? Effect.void
+        })
+      )
+      const escalate = Effect.zipRight(
+        Effect.sleep(limits.cancelGrace),
+        // the agent is not ended for one of many runs: the turn and the others are at work in it
+        isTurn
+          ? link.drop(`it did not stop within ${grace} after it was told to`)
+          : forkInterruptible(giveUp(run), turns)
+      )
+      return Effect.forEach(all, ({ id }) => bridge.withdraw({ sessionId, runId: id }, "the run was cancelled")).pipe(
+        Effect.zipRight(forkInterruptible(tell, run.scope)),
+        Effect.zipRight(forkInterruptible(escalate, run.scope)),
+        Effect.asVoid
+      )
+      // whoever cancels may leave, but not halfway
+    }).pipe(Effect.uninterruptible)
 
   const prompt: SessionRuntime["prompt"] = ({ content, idempotencyKey, traceparent, whenBusy = "refuse" }) =>
     lock(Effect.gen(function*() {
@@ -345,18 +317,19 @@ export const make = Effect.fnUntraced(function*(options: {
         const earlier = accepted.find((each) => each.key === idempotencyKey)
         if (earlier !== undefined) return { runId: earlier.runId, seq: earlier.seq }
       }
-      if (current !== undefined && whenBusy === "refuse") {
+      const { turn } = runs
+      if (turn !== undefined && whenBusy === "refuse") {
         return yield* Effect.fail(
           new SessionBusy({
             sessionId,
-            runId: current.id,
+            runId: turn.id,
             message:
               `session ${sessionId} is in a turn; wait for its end, cancel it, or send whenBusy "queue" or "steer"`
           })
         )
       }
       const run = yield* Run.make(yield* freshRunId, content, traceparent)
-      if (current === undefined) return { runId: run.id, seq: yield* startTurn(run, fields) }
+      if (turn === undefined) return { runId: run.id, seq: yield* startTurn(run, fields) }
       if (queue.length >= limits.maxQueued) {
         return yield* Effect.fail(
           new LimitReached({
@@ -369,76 +342,23 @@ export const make = Effect.fnUntraced(function*(options: {
       const event: SessionEvent = { type: "RunQueued", prompt: content, ...fields }
       const seq = yield* Effect.uninterruptible(Effect.tap(recorder.begin({ event, runId: run.id }), () => {
         queue = whenBusy === "steer" ? [run, ...queue] : [...queue, run]
-        return whenBusy === "steer" ? cancelCurrent : Effect.void
+        return whenBusy === "steer" ? cancelRun(turn) : Effect.void
       }))
       return { runId: run.id, seq }
     }))
 
   // --------------------------------------------------------------------------------------------- restart
 
-  /** The connection that someone reported dead. */
-  let suspect: AgentConnection | undefined
-  /** Of the cycle that waits for an agent that died to come up again: ends that wait. */
-  let waits: Deferred.Deferred<void, AgentLink.LinkError> | undefined
-
-  const renew = Effect.gen(function*() {
-    const run = yield* lock(Effect.sync(() => {
-      if (current !== undefined) current.cancelled = true
-      return current
-    }))
-    yield* link.drop("it is being restarted")
-    if (run !== undefined) {
-      yield* Deferred.succeed(run.done, { _tag: "Cancelled" })
-      yield* Deferred.await(run.ended)
-    }
-    yield* link.get
+  const { cycle, request } = Restarts.make({
+    sessionId,
+    restarts,
+    recorder,
+    link,
+    lock,
+    runs,
+    retired: () => retired !== undefined,
+    closed
   })
-
-  const restartCycle = (covered: Covered): Effect.Effect<void, Restarts.RestartError> =>
-    Effect.flatMap(Effect.zipRight(annotateSpan, link.current), (present) => {
-      const dead = suspect
-      suspect = undefined
-      if (covered.causes[0] !== "failed") return Restarts.record(covered, recorder, renew)
-      if (Option.isNone(present)) {
-        const hurry = waits = Deferred.unsafeMake<void, AgentLink.LinkError>(FiberId.none)
-        // no race, which tells of the agent some steps later than it can speak
-        const there = Effect.zipRight(
-          Effect.fork(Effect.intoDeferred(Effect.asVoid(link.get), hurry)),
-          Deferred.await(hurry)
-        )
-        return Effect.ensuring(
-          Restarts.record(covered, recorder, there),
-          Effect.sync(() => {
-            waits = undefined
-          })
-        )
-      }
-      // whoever looked dead, this one came up in the meantime
-      return present.value === dead ? Restarts.record(covered, recorder, renew) : Effect.void
-    })
-
-  const unfinished = () => Effect.fail(closed())
-
-  const restart: SessionRuntime["restart"] = (cause) =>
-    lock(Effect.suspend(() => {
-      if (retired !== undefined) return Effect.fail(closed())
-      const looksDead = Effect.map(link.current, (there) => {
-        suspect = Option.getOrUndefined(there)
-      })
-      // a person does not wait for an agent that does not come up by itself: the restart ends its dial, and not the one who asks for it,
-      // who might end that of the restart
-      const hurry = Effect.sync(() => {
-        if (waits !== undefined) Deferred.unsafeDone(waits, Effect.fail(AgentLink.gone("someone asked for a restart")))
-      })
-      return (cause === "failed" ? looksDead : Effect.void).pipe(
-        Effect.zipRight(Effect.catchTag(restarts.submit(sessionId, cause), "RestartCoalescerClosed", unfinished)),
-        Effect.tap(() => cause === "requested" ? hurry : Effect.void),
-        // whoever asks may leave, but not halfway
-        Effect.uninterruptible
-      )
-    })).pipe(Effect.map((ticket) =>
-      Effect.catchTags(ticket.await, { RestartCancelled: unfinished, RestartCoalescerClosed: unfinished })
-    ))
 
   yield* Effect.addFinalizer(() => restarts.forget(sessionId))
 
@@ -448,10 +368,13 @@ export const make = Effect.fnUntraced(function*(options: {
     cancel: (id) =>
       lock(Effect.zipRight(
         dropQueued((run) => id === undefined || run.id === id, "it was cancelled"),
-        Effect.suspend(() => id === undefined || current?.id === id ? cancelCurrent : Effect.void)
+        Effect.suspend(() => {
+          const run = id === undefined ? runs.turn : runs.get(id)
+          return run === undefined ? Effect.void : cancelRun(run)
+        })
       )),
-    restart,
-    restartCycle,
+    restart: request,
+    restartCycle: (covered) => Effect.zipRight(annotateSpan, cycle(covered)),
     revoke: (subject) =>
       Effect.uninterruptible(Effect.gen(function*() {
         if (!(yield* bridge.revoke(sessionId, subject))) {

@@ -34,7 +34,7 @@ import type { AgentEvent } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
 import type { ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../domain/Elicitation.js"
 import type { AgentError } from "../domain/Errors.js"
-import type { RunId, SessionId } from "../domain/Ids.js"
+import { freshRunId, type RunId, type SessionId } from "../domain/Ids.js"
 
 /**
  * One connection as the agent holds it: what its side can say at any time, within a turn or between turns.
@@ -47,8 +47,27 @@ export interface Voice {
   readonly say: (event: AgentEvent) => Effect.Effect<void>
   /** Waits for the answer; `None` if nobody will give one. Interrupting it takes the question back. */
   readonly ask: (request: ElicitationRequest) => Effect.Effect<Option.Option<ElicitationAnswer>>
+  /**
+   * Opens a run of the agent's own and works in it; returns when it has told the end of it. Interrupting it stops the work and tells no
+   * end, as the end of a turn does with what it left open. To work in the background, fork it into the `Scope`.
+   */
+  readonly open: <R>(
+    options: Opening,
+    work: (turn: Turn) => Effect.Effect<string | void, AgentError, R>
+  ) => Effect.Effect<void, never, R>
   /** Ends the connection with this error, as an agent that crashes. The open turn stops here, without a `TurnEnded`. */
   readonly die: (error: AgentError) => Effect.Effect<void>
+}
+
+/** How an agent opens a run of its own. @since 0.1.0 */
+export interface Opening {
+  readonly until: "parent" | "session"
+  /** A fresh one by default. */
+  readonly run?: RunId | undefined
+  /** The run that opens it by default. */
+  readonly parent?: RunId | undefined
+  readonly agent?: string | undefined
+  readonly prompt?: ReadonlyArray<ContentBlock> | undefined
 }
 
 /** @since 0.1.0 */
@@ -128,14 +147,16 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
       const signals = yield* Mailbox.make<AgentSignal, AgentError>(script.capacity ?? 16)
       let gone: Effect.Effect<void, AgentError> = Effect.void
       let turn: Fiber.RuntimeFiber<string | void, AgentError> | undefined
+      const opened = new Map<RunId, Fiber.RuntimeFiber<string | void, AgentError>>()
 
       const alive = Effect.suspend(() => gone)
       // it only tells the fiber: nobody waits here for a turn that takes its time to stop
       const interruptTurn = Effect.suspend(() => turn === undefined ? Effect.void : turn.interruptAsFork(FiberId.none))
 
-      const voice: Voice = {
+      /** The voice of a run that the agent opened, which names it, or of the turn or what is between turns. */
+      const voiceOf = (within: RunId | undefined, run?: RunId): Voice => ({
         sessionId: options.sessionId,
-        say: (event) => Effect.asVoid(signals.offer({ _tag: "Said", event })),
+        say: (event) => Effect.asVoid(signals.offer({ _tag: "Said", event, run })),
         ask: Effect.fnUntraced(function*(request) {
           const answer = yield* Deferred.make<Option.Option<ElicitationAnswer>>()
           const withdrawn = yield* Deferred.make<ElicitationOutcome>()
@@ -143,7 +164,8 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
             _tag: "Asked",
             request,
             reply: (value) => Deferred.succeed(answer, value),
-            elsewhere: Deferred.await(withdrawn)
+            elsewhere: Deferred.await(withdrawn),
+            run
           }).pipe(
             Effect.zipRight(Deferred.await(answer)),
             Effect.onInterrupt(() =>
@@ -151,12 +173,22 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
             )
           )
         }),
+        open: Effect.fnUntraced(function*({ agent, parent = within, prompt = [], run: named, until }, work) {
+          const run = named ?? (yield* freshRunId)
+          yield* signals.offer({ _tag: "RunOpened", run, parent, until, agent, prompt })
+          const fiber = yield* Effect.fork(Effect.suspend(() => work({ ...voiceOf(run, run), run, content: prompt })))
+          opened.set(run, fiber)
+          const result = yield* Effect.flatMap(Fiber.await(fiber), toResult)
+          opened.delete(run)
+          yield* signals.offer({ _tag: "TurnEnded", run, result })
+        }),
         die: (error) =>
           Effect.suspend(() => {
             gone = Effect.fail(error)
             return signals.fail(error)
           }).pipe(Effect.zipRight(interruptTurn), Effect.zipRight(Effect.yieldNow()))
-      }
+      })
+      const voice = voiceOf(undefined)
 
       // the first finalizer is the last to run: `live` means that something of the connection may still be there
       yield* Effect.acquireRelease(
@@ -168,7 +200,7 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
       const remembered = yield* Option.match(options.resume, { onNone: () => forgotten, onSome: onResume })
 
       const open = (run: RunId, content: ReadonlyArray<ContentBlock>) =>
-        Effect.suspend(() => script.turn({ ...voice, run, content })).pipe(
+        Effect.suspend(() => script.turn({ ...voiceOf(run), run, content })).pipe(
           Scope.extend(scope),
           Effect.interruptible,
           Effect.forkIn(scope)
@@ -201,6 +233,10 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
           yield* close(run, turn)
         }, Effect.uninterruptible),
         cancel: script.ignoresCancel === true ? Effect.void : interruptTurn,
+        cancelRun: (run) =>
+          Effect.suspend(() =>
+            script.ignoresCancel === true ? Effect.void : opened.get(run)?.interruptAsFork(FiberId.none) ?? Effect.void
+          ),
         setMode: (modeId) => Effect.zipRight(alive, voice.say({ type: "ModeChanged", modeId })),
         setConfigOption: (configId, value) =>
           Effect.zipRight(alive, voice.say({ type: "ConfigChanged", options: [{ id: configId, currentValue: value }] }))

@@ -1,8 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
 import type { SessionEvent } from "../../src/domain/AgentEvent.js"
 import type { Elicitation } from "../../src/domain/Elicitation.js"
 import { ElicitationId, RunId, SessionId } from "../../src/domain/Ids.js"
 import * as Session from "../../src/domain/Session.js"
+import type { StoredEvent } from "../../src/domain/StoredEvent.js"
+import { checkHistory } from "../session/InMemory.js"
 
 const id = SessionId.make("ses_1")
 const runId = RunId.make("run_1")
@@ -14,7 +18,9 @@ const elicitation: Elicitation = {
   message: "Go?"
 }
 
-const fold = (drafts: ReadonlyArray<SessionEvent | readonly [SessionEvent, RunId]>, from = Session.initial(id)) =>
+type Told = SessionEvent | readonly [SessionEvent, RunId]
+
+const fold = (drafts: ReadonlyArray<Told>, from = Session.initial(id)) =>
   drafts.reduce((state, draft) => {
     const [event, runId] = "type" in draft ? [draft, undefined] as const : draft
     const seq = state.head + 1
@@ -31,6 +37,53 @@ const settled = [
 ] as const
 const ended = [{ type: "RunEnded", outcome: { _tag: "Cancelled" } }, runId] as const
 const queued = [{ type: "RunQueued", prompt: [] }, later] as const
+
+const stored = (all: ReadonlyArray<Told>): ReadonlyArray<StoredEvent> =>
+  all.map((draft, index) => {
+    const [event, runId] = "type" in draft ? [draft, undefined] as const : draft
+    return { seq: index + 1, sessionId: id, at: `t${index}`, event, ...(runId === undefined ? {} : { runId }) }
+  })
+
+/** Sessions as they can be when they are cut off: each number says what happens next, and to which run. */
+const histories = FastCheck.array(FastCheck.tuple(FastCheck.nat(5), FastCheck.nat(7)), { maxLength: 40 }).map(
+  (steps) => {
+    const told: Array<Told> = [opened, connected]
+    /** What is open, with what it is nested in; the first may be the turn. */
+    const open: Array<{ readonly run: RunId; readonly within: RunId | undefined; readonly isTurn: boolean }> = []
+    const questions: Array<readonly [ElicitationId, RunId]> = []
+    steps.forEach(([what, which], index) => {
+      const run = RunId.make(`run_${index}`)
+      const at = open[which % Math.max(open.length, 1)]
+      const question = questions[which % Math.max(questions.length, 1)]
+      if (what === 0 && !open.some(({ isTurn }) => isTurn)) {
+        open.push({ run, within: undefined, isTurn: true })
+        told.push([{ type: "RunStarted", prompt: [] }, run])
+      } else if (what === 1 && at !== undefined) {
+        open.push({ run, within: at.run, isTurn: false })
+        told.push([{ type: "RunStarted", prompt: [], parentRunId: at.run, until: "parent" }, run])
+      } else if (what === 2) {
+        open.push({ run, within: undefined, isTurn: false })
+        told.push([{ type: "RunStarted", prompt: [], until: "session" }, run])
+      } else if (what === 3 && at !== undefined) {
+        const asked = ElicitationId.make(`eli_${index}`)
+        questions.push([asked, at.run])
+        told.push([{ type: "ElicitationRequested", elicitation: { ...elicitation, id: asked } }, at.run])
+      } else if (what === 4 && question !== undefined) {
+        questions.splice(questions.indexOf(question), 1)
+        told.push([
+          { type: "ElicitationSettled", elicitationId: question[0], outcome: { _tag: "Expired" } },
+          question[1]
+        ])
+      } else if (what === 5 && at !== undefined) {
+        const busy = questions.some(([, run]) => run === at.run) || open.some(({ within }) => within === at.run)
+        if (busy) return
+        open.splice(open.indexOf(at), 1)
+        told.push([{ type: "RunEnded", outcome: { _tag: "Cancelled" } }, at.run])
+      }
+    })
+    return told
+  }
+)
 
 describe("Session", () => {
   it("the status is the fold of the events", () => {
@@ -84,5 +137,42 @@ describe("Session", () => {
     expect(Session.toSession(recovered)).toMatchObject({ status: "idle", pending: 0 })
     expect(Session.recovery(recovered, "crash")).toStrictEqual([])
     expect(Session.recovery(fold([{ type: "SessionClosed", reason: "requested" }], open), "crash")).toStrictEqual([])
+  })
+
+  it("a run that the agent opened is listed beside the turn, and makes the session neither busy nor idle", () => {
+    const child = RunId.make("run_child")
+    const nested = [
+      { type: "RunStarted", prompt: [], parentRunId: runId, until: "parent", agent: "librarian" },
+      child
+    ] as const
+    const state = fold([opened, connected, started, nested, [asked[0], child]])
+    expect(Session.toSession(state)).toMatchObject({
+      status: "waiting",
+      run: runId,
+      runs: [{ id: child, parent: runId, until: "parent", agent: "librarian", pending: [elicitation.id] }]
+    })
+    const over = fold([[settled[0], child], [ended[0], child]], state)
+    expect(Session.toSession(over)).toMatchObject({ status: "running", run: runId, pending: 0 })
+    expect(Session.toSession(over).runs).toBeUndefined()
+    const background = fold([ended, [{ type: "RunStarted", prompt: [], until: "session" }, later]], over)
+    expect(Session.toSession(background)).toMatchObject({ status: "idle", runs: [{ id: later }] })
+  })
+
+  it("a state that was stored before agents could open runs has none", () => {
+    const { open: _, ...before } = fold([opened, connected, started])
+    expect(Schema.decodeUnknownSync(Session.SessionState)(before)).toMatchObject({ run: runId, open: [] })
+  })
+
+  it("EL5 RS2 whenever a session is cut off, recovery ends all that is open, in order, and once", () => {
+    FastCheck.assert(FastCheck.property(histories, (history) => {
+      const drafts = Session.recovery(fold(history), "crash")
+      const whole = [
+        ...history,
+        ...drafts.map(({ event, runId }): Told => runId === undefined ? event : [event, runId])
+      ]
+      checkHistory(stored(whole))
+      expect(Session.recovery(fold(whole), "crash")).toStrictEqual([])
+      expect(Session.toSession(fold(whole))).toMatchObject({ status: "idle", pending: 0 })
+    }))
   })
 })

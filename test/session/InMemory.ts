@@ -75,20 +75,38 @@ export const checkHistory = (history: ReadonlyArray<StoredEvent.StoredEvent>): v
   const over = new Set<string>()
   const questions = new Map<string, string | undefined>()
   let turn: string | undefined
+  /** The runs that the agent opened, and what they are nested in. */
+  const opened = new Map<string | undefined, string | undefined>()
+  const isOpen = (run: string | undefined) => run !== undefined && (run === turn || opened.has(run))
   const must = (truth: boolean, promise: string) => expect(truth, `${promise}: ${story}`).toBe(true)
   for (const { event, runId } of history) {
+    must(
+      runId === undefined || event.type === "RunQueued" || event.type === "RunStarted" || event.type === "RunDropped" ||
+        isOpen(runId),
+      `RS6 ${event.type} belongs to a run that is open`
+    )
     must(runId === undefined || !over.has(runId), `RS1 nothing of a run comes after its end, but ${event.type} does`)
     switch (event.type) {
       case "RunQueued":
       case "RunStarted":
         accepted.add(runId ?? "")
         if (event.type === "RunQueued") break
+        if (event.until !== undefined) {
+          must(
+            event.until === "session" || isOpen(event.parentRunId),
+            "RS6 what is nested is within a run that is open"
+          )
+          must(!isOpen(runId), "RS1 a run begins once")
+          opened.set(runId, event.until === "parent" ? event.parentRunId : undefined)
+          break
+        }
         must(turn === undefined, "RS5 one turn at a time")
         turn = runId
         break
       case "RunDropped":
       case "RunEnded":
-        if (event.type === "RunEnded") {
+        must(![...opened.values()].includes(runId ?? "none"), "RS2 what is nested in a run has ended before it")
+        if (event.type === "RunEnded" && !opened.delete(runId)) {
           must(turn === runId, "RS1 what ends has begun")
           turn = undefined
         }
@@ -96,9 +114,11 @@ export const checkHistory = (history: ReadonlyArray<StoredEvent.StoredEvent>): v
         over.add(runId ?? "")
         break
       case "ElicitationRequested":
+        must(runId === undefined || isOpen(runId), "EB4 a question is of a run that is open")
         questions.set(event.elicitation.id, runId)
         break
       case "ElicitationSettled":
+        must(questions.get(event.elicitationId) === runId, "EB3 a question ends in the run that asked it")
         must(questions.delete(event.elicitationId), "EB2 a question ends once")
         break
     }

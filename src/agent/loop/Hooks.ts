@@ -29,7 +29,7 @@ export interface HookPoints {
   /** A turn begins. `deny` ends it, `context` is told to the model in this turn. */
   readonly TurnStart: object
   /** `deny` ends the turn. */
-  readonly BeforeModel: { readonly model: string; readonly iteration: number; readonly messages: number }
+  readonly BeforeModel: { readonly model: string; readonly iteration: number }
   /** `deny` ends the turn, its tool calls are not made. */
   readonly AfterModel: {
     readonly model: string
@@ -81,18 +81,18 @@ export const points = [
   "PreCompact"
 ] as const satisfies ReadonlyArray<HookPoint>
 
-/** What a hook is told. `agent` is the one that works, `runId` its run. @since 0.1.0 */
-export type HookInput<Point extends HookPoint = HookPoint> = {
-  readonly [P in Point]:
-    & {
-      readonly point: P
-      readonly sessionId: SessionId
-      readonly runId?: RunId
-      readonly agent: string
-      readonly cwd: string
-    }
-    & HookPoints[P]
+/** What happened. @since 0.1.0 */
+export type HookTold<Point extends HookPoint = HookPoint> = {
+  readonly [P in Point]: { readonly point: P } & HookPoints[P]
 }[Point]
+
+/** What a hook is told: `agent` is the one that works, `runId` its run. @since 0.1.0 */
+export type HookInput<Point extends HookPoint = HookPoint> = HookTold<Point> & {
+  readonly sessionId: SessionId
+  readonly runId?: RunId | undefined
+  readonly agent: string
+  readonly cwd: string
+}
 
 /** What a hook may say; all of it is optional, and what a point has no use for is ignored. @since 0.1.0 */
 export const HookOutput = Schema.Struct({
@@ -121,7 +121,7 @@ export interface HookOptions {
   readonly name?: string | undefined
   /** Of the tool points: the tools that it is for, a glob; all by default. */
   readonly tools?: string | undefined
-  /** 60 s by default; at `TurnEnd` and `SessionEnd` never more than 5 s. */
+  /** 60 s by default; at `OnError`, `TurnEnd` and `SessionEnd` never more than 5 s. */
   readonly within?: Duration.DurationInput | undefined
 }
 

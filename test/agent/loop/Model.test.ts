@@ -1,0 +1,204 @@
+/** What a model may do wrong, and what becomes of the run. */
+import * as AiError from "@effect/ai/AiError"
+import { describe, expect } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import type { Definition } from "../../../src/agent/loop/Definition.js"
+import type * as LoopModel from "../../../src/agent/loop/LoopModel.js"
+import * as ModelError from "../../../src/agent/loop/ModelError.js"
+import { it, leakFreeFile } from "../../../src/testing/vitest.js"
+import * as Script from "./Script.js"
+
+leakFreeFile()
+
+/** One turn, with as much virtual time as it needs. */
+const turn = (
+  model: LoopModel.LoopModel | readonly [LoopModel.LoopModel, LoopModel.LoopModel],
+  more: Partial<Definition> = {}
+) =>
+  Effect.gen(function*() {
+    const connection = yield* Script.connect({ name: "clerk", model, ...more })
+    const fiber = yield* Effect.fork(Script.turn(connection, "go"))
+    yield* TestClock.adjust("1 hour")
+    return yield* Fiber.join(fiber)
+  })
+
+const ok = Script.says("ok")
+
+describe("a model that", () => {
+  it.scoped("cannot be reached is asked again, and then fails the run by name and address", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make([Script.fails(Script.unreachable)])
+      const signals = yield* turn(model)
+      expect(asked.length).toBe(3)
+      expect(Script.endOf(signals)).toMatch(
+        /^AgentRequestFailed: the model "script" cannot be reached at http:\/\/model/
+      )
+    }))
+
+  it.scoped("does not accept the key fails the run at once, as one that needs a login", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make([Script.fails(Script.status(401, {}, "bad key"))])
+      const signals = yield* turn(model)
+      expect(asked.length).toBe(1)
+      expect(Script.endOf(signals)).toMatch(/^AgentAuthRequired: .*status 401: bad key; its API key is/)
+    }))
+
+  it.scoped("is asked too often is left alone for as long as it wants, and no longer", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make([Script.fails(Script.status(429, { "retry-after": "20" })), ok])
+      const connection = yield* Script.connect({ name: "clerk", model })
+      const fiber = yield* Effect.fork(Script.turn(connection, "go"))
+      yield* TestClock.adjust("19 seconds")
+      expect(asked.length).toBe(1)
+      yield* TestClock.adjust("1 second")
+      expect(Script.endOf(yield* Fiber.join(fiber))).toBe("end_turn")
+    }))
+
+  it.scoped("wants more patience than there is gives way to the next one, and is not asked while it cools down", () =>
+    Effect.gen(function*() {
+      const first = yield* Script.make([Script.fails(Script.status(429, { "retry-after": "300" })), ok], {
+        name: "first"
+      })
+      const second = yield* Script.make([ok], { name: "second" })
+      const connection = yield* Script.connect({ name: "clerk", model: [first.model, second.model] })
+      const signals = yield* Script.turn(connection, "go")
+      expect(Script.warnings(signals)).toEqual([`the model "first" failed, "second" is asked instead`])
+      yield* Script.turn(connection, "again")
+      expect([first.asked.length, second.asked.length]).toEqual([1, 2])
+      yield* TestClock.adjust("5 minutes")
+      yield* Script.turn(connection, "and again")
+      expect([first.asked.length, second.asked.length]).toEqual([2, 2])
+    }))
+
+  it.scoped("breaks off in the middle is asked again, without what it had said", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make([Script.breaksOff("ha"), ok, ok])
+      const signals = yield* turn(model)
+      expect(Script.warnings(signals)).toEqual(["the answer broke off and does not count"])
+      expect(Script.endOf(signals)).toBe("end_turn")
+      expect(asked[1]).toEqual(["user: go"])
+    }))
+
+  it.scoped("breaks off in the middle of a call's arguments makes no call", () =>
+    Effect.gen(function*() {
+      const { model } = yield* Script.make([
+        Script.parts(
+          { type: "tool-params-start", id: "1", name: "look" },
+          { type: "tool-params-delta", id: "1", delta: "{\"at\":" }
+        ),
+        ok
+      ])
+      const signals = yield* turn(model, { tools: Script.tools(Script.tool("look")) })
+      expect(Script.ofType(signals, "ToolCallStarted")).toEqual([])
+      expect(Script.endOf(signals)).toBe("end_turn")
+    }))
+
+  it.scoped("sends an error in its answer is asked again", () =>
+    Effect.gen(function*() {
+      const { model } = yield* Script.make([Script.parts({ type: "error", error: { message: "overloaded" } }), ok])
+      expect(Script.endOf(yield* turn(model))).toBe("end_turn")
+    }))
+
+  it.scoped("calls a tool that is not there is told so, and goes on", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make([Script.calls(["fly", { to: "moon" }]), ok])
+      const signals = yield* turn(model, { tools: Script.tools(Script.tool("look")) })
+      expect(Script.ofType(signals, "ToolCallEnded").map(({ status }) => status)).toEqual(["failed"])
+      expect(asked[1]?.at(-1)).toBe("tool: failed there is no tool \"fly\"; there are: look")
+      expect(Script.endOf(signals)).toBe("end_turn")
+    }))
+
+  it.scoped("says something before it calls a tool that is not there has said it", () =>
+    Effect.gen(function*() {
+      const wanted: Script.Turn = Stream.rechunk(
+        Stream.concat(Script.breaksOff("let me fly"), Script.calls(["fly"])),
+        100
+      )
+      const { model } = yield* Script.make([wanted, ok])
+      const signals = yield* turn(model)
+      expect(Script.said(signals)).toBe("let me flyok")
+      expect(Script.ofType(signals, "ToolCallEnded").length).toBe(1)
+    }))
+
+  it.scoped("gives arguments that are no JSON is told so, and goes on", () =>
+    Effect.gen(function*() {
+      const begun = Stream.rechunk(
+        Script.parts(
+          { type: "tool-params-start", id: "1", name: "look" },
+          { type: "tool-params-delta", id: "1", delta: "{\"at\": moon" }
+        ),
+        1
+      )
+      const malformed = new AiError.MalformedOutput({
+        module: "Provider",
+        method: "streamText",
+        description: "no JSON"
+      })
+      const { asked, model } = yield* Script.make([
+        Stream.concat(begun, Stream.fail(malformed)),
+        Script.calls(["look", "{moon"]),
+        ok
+      ])
+      const signals = yield* turn(model, { tools: Script.tools(Script.tool("look")) })
+      expect(asked[1]?.at(-1)).toBe("tool: failed the arguments are not a JSON object: {\"at\": moon")
+      expect(asked[2]?.at(-1)).toBe("tool: failed the arguments are not a JSON object: {moon")
+      expect(Script.endOf(signals)).toBe("end_turn")
+    }))
+
+  it.scoped("answers nothing ends the turn, and a warning says so", () =>
+    Effect.gen(function*() {
+      const { model } = yield* Script.make([Script.says()])
+      const signals = yield* turn(model)
+      expect(Script.warnings(signals)).toEqual(["the model answered nothing"])
+      expect(Script.endOf(signals)).toBe("end_turn")
+    }))
+
+  it.scoped("runs out of tokens, or refuses, ends the turn as such", () =>
+    Effect.gen(function*() {
+      for (const [reason, end] of [["length", "max_tokens"], ["content-filter", "refusal"]] as const) {
+        const { model } = yield* Script.make([Script.ends(reason, "well")])
+        expect(Script.endOf(yield* turn(model))).toBe(end)
+      }
+    }))
+
+  it.scoped("pauses is asked to go on", () =>
+    Effect.gen(function*() {
+      const { model } = yield* Script.make([Script.ends("pause", "one"), Script.says("two")])
+      expect(Script.said(yield* turn(model))).toBe("onetwo")
+    }))
+
+  it.scoped("has a provider that dies fails the run, whose error tells nothing of it", () =>
+    Effect.gen(function*() {
+      const { model } = yield* Script.make([Stream.dieMessage("secret")])
+      const end = Script.endOf(yield* turn(model))
+      expect(end).toMatch(/^AgentRequestFailed: the provider of the model "script" failed with an internal error/)
+      expect(end).not.toContain("secret")
+    }))
+
+  it.scoped("cannot summarise leaves the conversation as it is", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make(
+        [Script.saysUsing(950, "long"), Script.fails(Script.status(400)), ok],
+        { contextSize: 1000 }
+      )
+      const connection = yield* Script.connect({ name: "clerk", model })
+      yield* Script.turn(connection, "first")
+      const signals = yield* Script.turn(connection, "second")
+      expect(Script.warnings(signals)).toEqual([expect.stringContaining("could not be summarised")])
+      expect(asked[2]).toEqual(["user: first", "assistant: long", "user: second"])
+    }))
+})
+
+describe("Retry-After", () => {
+  it("is a number of seconds, or a date, or nothing that counts", () => {
+    const now = Date.parse("2026-01-01T00:00:00Z")
+    expect(ModelError.retryAfter("1.5", now)).toBe(1500)
+    expect(ModelError.retryAfter("Thu, 01 Jan 2026 00:00:07 GMT", now)).toBe(7000)
+    expect(ModelError.retryAfter("Thu, 01 Jan 2015 00:00:07 GMT", now)).toBe(0)
+    expect(ModelError.retryAfter("soon", now)).toBe(undefined)
+    expect(ModelError.retryAfter(undefined, now)).toBe(undefined)
+  })
+})
