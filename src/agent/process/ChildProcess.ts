@@ -40,6 +40,8 @@ export interface ChildProcess {
   readonly read: Effect.Effect<Option.Option<Buffer>>
   /** Waits until the pipe has taken the text. It does not fail: that the child is gone is told by `read` and `exited`. */
   readonly send: (text: string) => Effect.Effect<void>
+  /** Ends its stdin: there is no more to be sent. */
+  readonly sent: Effect.Effect<void>
   /** The end of what it wrote to stderr, at most 64 KiB. */
   readonly stderr: Effect.Effect<string>
   /** Completes when the child has exited and what it wrote to stderr is read. The rest of its group is then being ended. */
@@ -242,6 +244,7 @@ export const spawn = (options: Options): Effect.Effect<ChildProcess, SpawnError,
         Effect.async<void>((resume) => {
           child.stdin.write(text, () => resume(Effect.void))
         }),
+      sent: Effect.sync(() => void child.stdin.end()),
       stderr: Effect.sync(stderr),
       exited: Deferred.await(exited),
       kill: Effect.asVoid(ProcessGroup.end(pid, grace))
