@@ -11,8 +11,10 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Record from "effect/Record"
 import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import * as AcpAgent from "../agent/acp/AcpAgent.js"
-import { Agents, makeAgents } from "../agent/Agent.js"
+import { type Agent, Agents, makeAgents } from "../agent/Agent.js"
+import type { EventLog } from "../log/EventLog.js"
 import * as AgentConfig from "./AgentConfig.js"
 import { type CliError, unusable } from "./CliError.js"
 import type * as Config from "./Config.js"
@@ -20,10 +22,9 @@ import * as KnownAgents from "./KnownAgents.js"
 import { Program } from "./Program.js"
 
 /** @since 0.1.0 */
-export interface Offer {
+export type Offer = AgentConfig.Resolved & {
   readonly name: string
   readonly from: "configured" | "built in" | "installed"
-  readonly options: AcpAgent.AcpAgentOptions
 }
 
 /** The variables that are set, as an agent is given them. */
@@ -34,8 +35,8 @@ const variables = (names: ReadonlyArray<string>): Effect.Effect<Record<string, R
 
 const configured = ({ agents, folder }: Config.Loaded) =>
   Effect.forEach(Object.entries(agents), ([name, agent]) =>
-    AgentConfig.resolve(agent, folder).pipe(
-      Effect.map((options): Offer => ({ name, from: "configured", options })),
+    AgentConfig.resolve(name, agent, folder).pipe(
+      Effect.map((resolved): Offer => ({ name, from: "configured", ...resolved })),
       Effect.mapError((fault) => `agents.${name}.${fault}`),
       Effect.either
     )).pipe(Effect.flatMap((results) => {
@@ -50,6 +51,7 @@ const demo = Effect.gen(function*() {
   const offer: Offer = {
     name: "demo",
     from: "built in",
+    kind: "acp",
     options: {
       command: program.command,
       args: [...program.args, "demo-agent"],
@@ -66,7 +68,7 @@ const installed = Effect.flatMap(
     Effect.forEach(agents, ({ args, command, description, keys, name }) =>
       Effect.map(
         variables(keys),
-        (env): Offer => ({ name, from: "installed", options: { command, args, env, description } })
+        (env): Offer => ({ name, from: "installed", kind: "acp", options: { command, args, env, description } })
       ))
 )
 
@@ -90,9 +92,16 @@ export const defaultAgent = ({ agents, settings }: Config.Loaded): string =>
 /** @since 0.1.0 */
 export const layer = (
   loaded: Config.Loaded
-): Layer.Layer<Agents, CliError, Program | FileSystem.FileSystem | Path.Path> =>
-  Layer.effect(
+): Layer.Layer<Agents, CliError, Program | FileSystem.FileSystem | Path.Path | EventLog> =>
+  Layer.scoped(
     Agents,
-    Effect.flatMap(offers(loaded), (all) =>
-      Effect.map(Effect.forEach(all, ({ name, options }) => AcpAgent.make(name, options)), makeAgents))
+    Effect.flatMap(offers(loaded), (all) => Effect.map(Effect.forEach(all, make), makeAgents))
   )
+
+/** Whoever configures no agent of the loop does not load it: its models' packages take half a second. @since 0.1.0 */
+export const loopAgents = Effect.promise(() => import("./loop/LoopAgents.js"))
+
+const make = (offer: Offer): Effect.Effect<Agent, CliError, Scope.Scope | EventLog> =>
+  offer.kind === "loop"
+    ? Effect.flatMap(loopAgents, (loop) => loop.make(offer.options))
+    : AcpAgent.make(offer.name, offer.options)

@@ -43,6 +43,8 @@ const using = <A, E, R>(
 const settings = (given: Given) => using(given, (loaded) => Effect.succeed(loaded.settings))
 const agents = (given: Given) => using(given, AgentSet.offers)
 
+const acp = (offer: AgentSet.Offer | undefined) => offer?.kind === "acp" ? offer.options : undefined
+
 /** The lines that are printed, with the folders left out. */
 const faults = <A>(effect: Effect.Effect<A, CliError>) =>
   Effect.map(
@@ -233,9 +235,10 @@ agents:
       // a secret does not show by accident
       expect(JSON.stringify(agent)).not.toMatch(/hush|s3cret/)
       const value = (secret: unknown) => Redacted.isRedacted(secret) ? Redacted.value(secret) : secret
-      expect(value(agent?.options.env?.["KEY"])).toBe("hush")
-      expect(value(agent?.options.env?.["FILE"])).toBe("s3cret")
-      const [local, remote] = agent?.options.mcpServers ?? []
+      const options = acp(agent)
+      expect(value(options?.env?.["KEY"])).toBe("hush")
+      expect(value(options?.env?.["FILE"])).toBe("s3cret")
+      const [local, remote] = options?.mcpServers ?? []
       expect(value(local !== undefined && "env" in local && local.env?.["KEY"])).toBe("hush")
       expect(value(remote !== undefined && "headers" in remote && remote.headers?.["authorization"])).toBe("s3cret")
     }))
@@ -268,7 +271,7 @@ agents:
         from: "built in",
         options: { command: "/usr/bin/node", args: ["main.js", "demo-agent"] }
       })
-      expect(Object.keys(demo?.options.env ?? {})).toEqual(["HOLDFAST_DEMO_PACE"])
+      expect(Object.keys(acp(demo)?.env ?? {})).toEqual(["HOLDFAST_DEMO_PACE"])
       const byDefault = (given: Given) => using(given, (loaded) => Effect.succeed(AgentSet.defaultAgent(loaded)))
       const file = "agents: { b: { kind: acp, command: x }, a: { kind: acp, command: x } }"
       expect(yield* byDefault({})).toBe("demo")

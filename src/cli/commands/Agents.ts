@@ -53,12 +53,18 @@ interface Probe {
 }
 
 /** Starts the agent, opens a session here and ends it again. Bounded by the agent's own `startTimeout`. */
-const probe = ({ name, options }: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path> =>
+const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path> =>
   Effect.gen(function*() {
     const path = yield* Path.Path
-    const agent = yield* AcpAgent.make(name, options)
     const sessionId = yield* freshSessionId
-    const connection = yield* agent.connect({ sessionId, cwd: path.resolve("."), resume: Option.none() })
+    const cwd = path.resolve(".")
+    if (offer.kind === "loop") {
+      const loop = yield* AgentSet.loopAgents
+      const abilities = yield* loop.probe(offer.options, { sessionId, cwd })
+      return { ok: true, name: offer.options.models[0].model, abilities }
+    }
+    const agent = yield* AcpAgent.make(offer.name, offer.options)
+    const connection = yield* agent.connect({ sessionId, cwd, resume: Option.none() })
     return {
       ok: true,
       ...(connection.name === undefined ? {} : { name: connection.name }),
@@ -99,9 +105,11 @@ export const command = Command.make("agents", {
       : []
     const all = offers.map((offer, index) => ({
       name: offer.name,
-      kind: "acp",
+      kind: offer.kind,
       from: offer.from,
-      command: [offer.options.command, ...offer.options.args ?? []],
+      ...(offer.kind === "loop"
+        ? { model: offer.options.models[0].model }
+        : { command: [offer.options.command, ...offer.options.args ?? []] }),
       default: offer.name === first,
       ...(flags.probe ? { probe: probes[index] } : {})
     }))
@@ -109,7 +117,12 @@ export const command = Command.make("agents", {
     const paint = Ansi.palette(screen.color)
     const rows = all.map((
       agent
-    ) => [agent.default ? `${agent.name} *` : agent.name, agent.kind, agent.from, agent.command.join(" ")])
+    ) => [
+      agent.default ? `${agent.name} *` : agent.name,
+      agent.kind,
+      agent.from,
+      "command" in agent ? agent.command.join(" ") : `model ${agent.model}`
+    ])
     if (!flags.probe) return yield* screen.write(Table.render(["AGENT", "KIND", "FROM", "COMMAND"], rows))
     yield* screen.write(Table.render(
       ["AGENT", "KIND", "FROM", "PROBE"],
