@@ -209,8 +209,8 @@ describe("Config", () => {
         yield* faults(settings({ file: "agents: { a: { kind: agui, url: x }, b: { kind: x }, c: { command: x } }" }))
       )
         .toEqual([
-          "holdfast.yaml: agents.a.kind: the kind \"agui\" is not supported by this version; \"acp\" is",
-          "holdfast.yaml: agents.b.kind: must be a kind of agent (\"acp\"), not \"x\"",
+          "holdfast.yaml: agents.a.kind: the kind \"agui\" is not supported by this version; \"acp\" and \"loop\" are",
+          "holdfast.yaml: agents.b.kind: must be a kind of agent (\"acp\" or \"loop\"), not \"x\"",
           "holdfast.yaml: agents.c.kind: is missing"
         ])
     }))

@@ -41,6 +41,11 @@ const demo = (model: PreparedModel) =>
 
 const layers = { openai: openAi, anthropic, demo }
 
-/** It has connections of its own, which end with the scope. @since 0.1.0 */
+/**
+ * It has connections of its own, which end with the scope. They are undici's: of an answer that is cut off, the client over `node:http`
+ * does not see the end, and the model would only seem to be silent.
+ *
+ * @since 0.1.0
+ */
 export const make = (model: PreparedModel): Effect.Effect<LoopModel.LoopModel, CliError, Scope.Scope> =>
-  LoopModel.make(model.model, Layer.provide(layers[model.provider](model), NodeHttpClient.layer), model)
+  LoopModel.make(model.model, Layer.provide(layers[model.provider](model), NodeHttpClient.layerUndici), model)
