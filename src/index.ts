@@ -22,6 +22,16 @@
 export * as Agent from "./agent/Agent.js"
 /** Agents that speak the Agent Client Protocol over stdio. */
 export * as AcpAgent from "./agent/acp/AcpAgent.js"
+/** Agents of your own, in this process: a model, instructions, tools, and a loop that lets them work. */
+export * as LoopAgent from "./agent/loop/LoopAgent.js"
+/** The models that such agents think with. */
+export * as LoopModel from "./agent/loop/LoopModel.js"
+/** Programs of yours that see their runs at named points, and may have a say in them. */
+export * as Hooks from "./agent/loop/Hooks.js"
+/** What such agents can do. */
+export * as Toolset from "./agent/loop/Toolset.js"
+/** `@effect/ai` toolkits as what such agents can do. */
+export * as ToolkitTools from "./agent/loop/ToolkitTools.js"
 /** The event vocabulary. */
 export * as AgentEvent from "./domain/AgentEvent.js"
 /** What prompts and messages are made of. */

@@ -8,7 +8,7 @@ it("the example in the README is docs/example.ts, which is compiled", () => {
   expect(blocks("README.md")[0]).toBe(read("docs/example.ts"))
 })
 
-it("the examples of docs/lifecycle.md are docs/lifecycle.ts, which is compiled", () => {
-  const regions = read("docs/lifecycle.ts").matchAll(/\/\/ #region \w+\n([^]*?)\/\/ #endregion/g)
-  expect(blocks("docs/lifecycle.md")).toStrictEqual(Array.from(regions, ([, code]) => code))
+it.each(["lifecycle", "loop"])("the examples of docs/%s.md are docs/%s.ts, which is compiled", (name) => {
+  const regions = read(`docs/${name}.ts`).matchAll(/\/\/ #region \w+\n([^]*?)\/\/ #endregion/g)
+  expect(blocks(`docs/${name}.md`)).toStrictEqual(Array.from(regions, ([, code]) => code))
 })

@@ -291,6 +291,8 @@ const step = (draft: Draft, stored: StoredEvent): unknown => {
       const files = event.changes.map(({ kind, path }) => `${kind} ${path}`).join("\n")
       return note(draft, stored, "quiet", `${count} ${count === 1 ? "file" : "files"} changed`, files)
     }
+    case "ContextCompacted":
+      return note(draft, stored, "quiet", "the conversation was summarised", event.summary)
     case "Warning":
       return note(draft, stored, "warning", event.message, event.detail)
     case "SessionOpened":

@@ -78,6 +78,7 @@ const said: ReadonlyArray<AgentEvent> = [
   { type: "Warning", message: attack, detail: attack },
   { type: "Extension", name: attack, payload: attack },
   { type: "FilesChanged", changes: [{ path: attack, kind: attack }] },
+  { type: "ContextCompacted", summary: attack, used: 9, size: 10 },
   { type: "TextChunk", text: markdown }
 ]
 

@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
 import type { TurnResult } from "../Agent.js"
 import type { Definition, Delegation } from "./Definition.js"
-import type { Host, Opened } from "./Host.js"
+import type { Host } from "./Host.js"
 import type { LoopRun } from "./LoopRun.js"
 import { failed, text, type Tool, ToolFailure, type ToolResult } from "./Toolset.js"
 
@@ -47,8 +47,7 @@ const toResult = (result: TurnResult, text_: string): ToolResult => {
   return text(result.stopReason === "end_turn" ? text_ : `[ended: ${result.stopReason}]\n${text_}`)
 }
 
-const statusOf = (opened: Opened): string => {
-  const result = opened.over()
+const statusOf = (result: TurnResult | undefined): string => {
   if (result === undefined) return "working"
   return result._tag === "Failed" ? "failed" : result.stopReason === "cancelled" ? "stopped" : "done"
 }
@@ -132,7 +131,7 @@ export const tools = (run: LoopRun, host: Host): ReadonlyArray<Tool> => {
         Effect.sync(() =>
           text(
             [...host.background.values()].map((opened) =>
-              `${opened.id} ${opened.agent} (${statusOf(opened)}): ${opened.task.slice(0, 200)}`
+              `${opened.id} ${opened.agent} (${statusOf(opened.over())}): ${opened.task.slice(0, 200)}`
             ).join("\n") || "none"
           )
         )),
@@ -155,7 +154,8 @@ export const tools = (run: LoopRun, host: Host): ReadonlyArray<Tool> => {
         ({ id }) =>
           Effect.flatMap(
             find(id),
-            (opened) => Effect.as(Effect.zipRight(opened.cancel, opened.result), text(`it is ${statusOf(opened)}`))
+            (opened) =>
+              Effect.map(Effect.zipRight(opened.cancel, opened.result), (result) => text(`it is ${statusOf(result)}`))
           )
       )
     ],

@@ -34,8 +34,8 @@ export const none = (): History => ({
 
 const isAgentEvent: (event: SessionEvent) => event is AgentEvent = Schema.is(Events.AgentEvent)
 
-/** @since 0.1.0 */
-export const of = (events: Iterable<StoredEvent.StoredEvent>): History => {
+/** `open` is the run that the agent comes up for: its prompt is still to come. @since 0.1.0 */
+export const of = (events: Iterable<StoredEvent.StoredEvent>, open: RunId | null = null): History => {
   const history = { ...none() }
   /** The session's own turns; what others did in runs of their own is in the result of the call that had them do it. */
   const own = new Set<RunId>()
@@ -45,7 +45,7 @@ export const of = (events: Iterable<StoredEvent.StoredEvent>): History => {
         if (runId === undefined || own.has(runId)) history.active = event.modeId
         break
       case "RunStarted":
-        if (runId === undefined || event.until !== undefined) break
+        if (runId === undefined || runId === open || event.until !== undefined) break
         own.add(runId)
         history.conversation.user(event.prompt)
         break
@@ -76,5 +76,5 @@ export const load = (
       Stream.mapEffect(({ json }) => Effect.orDie(StoredEvent.fromJson(json))),
       Stream.runCollect
     ),
-    ({ title }, events) => ({ ...of(events), titled: title !== undefined })
+    ({ run, title }, events) => ({ ...of(events, run), titled: title !== undefined })
   )

@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Concurrently from "./Concurrently.js"
 import { type Hook, HookFailed, type HookInput, HookOutput, type HookPoint } from "./Hooks.js"
 import * as Permissions from "./Permissions.js"
 
@@ -83,9 +84,10 @@ export const make = (hooks: ReadonlyArray<Hook>): RunHooks => {
         "ParseError",
         ({ message }) => Effect.fail(failed(`it said what is no output of a hook: ${message}`))
       ),
+      // also at the end of a run, which is uninterruptible itself, and also if the hook is: it must not hold up anything for longer
       Effect.interruptible,
-      // one that cannot be interrupted must not hold up the run either
       Effect.disconnect,
+      Effect.interruptible,
       Effect.timeoutFail({
         duration: within,
         onTimeout: () => failed(`it took longer than ${Duration.format(within)}`)
@@ -103,7 +105,7 @@ export const make = (hooks: ReadonlyArray<Hook>): RunHooks => {
       hook.point === input.point && (!("tool" in input) || fits.get(hook)?.(input.tool) === true)
     )
     if (matching.length === 0) return Effect.succeed({})
-    return Effect.forEach(matching, (hook) => run(hook, input, warn), { concurrency: "unbounded" }).pipe(
+    return Concurrently.forEach(matching, matching.length, (hook) => run(hook, input, warn)).pipe(
       Effect.map(combine),
       Effect.tap(({ warning }) => warning === undefined ? Effect.void : warn(warning))
     )

@@ -29,13 +29,28 @@ import { type AgentError, AgentRequestFailed, AgentUnsupported } from "../../dom
 import { EventLog } from "../../log/EventLog.js"
 import { type Agent, type AgentConnection, Agents, type ConnectOptions, makeAgents } from "../Agent.js"
 import { type Definition, limitsOf } from "./Definition.js"
-import * as Delegation from "./Delegation.js"
+import * as Delegating from "./Delegation.js"
 import * as Desk from "./Desk.js"
 import * as History from "./History.js"
 import * as HookRunner from "./HookRunner.js"
 import * as Models from "./Models.js"
 import * as Permissions from "./Permissions.js"
 import * as Voice from "./Voice.js"
+
+export type {
+  /** @since 0.1.0 */
+  Definition,
+  /** @since 0.1.0 */
+  Delegation,
+  /** @since 0.1.0 */
+  Limits
+} from "./Definition.js"
+export type {
+  /** @since 0.1.0 */
+  Permissions,
+  /** @since 0.1.0 */
+  Rule
+} from "./Permissions.js"
 
 /** What all sessions of an agent share: above all, which models cool down. */
 const trainer = () => {
@@ -59,7 +74,7 @@ const trainer = () => {
 /** Everyone to whom the conversation can be handed, from hand to hand; only the agent itself if nobody hands over. */
 const successors = (root: Definition): ReadonlyMap<string, Definition> => {
   const found = new Map([[root.name, root]])
-  for (const { agents = [], delegation = Delegation.standard } of found.values()) {
+  for (const { agents = [], delegation = Delegating.standard } of found.values()) {
     if (delegation.includes("handoff")) agents.forEach((agent) => found.has(agent.name) || found.set(agent.name, agent))
   }
   return found
@@ -120,7 +135,7 @@ export const make = (definition: Definition): Effect.Effect<Agent, never, EventL
                 return Effect.fail(new AgentUnsupported({ capability: "mode", message }))
               }
               desk.handOver(next)
-              return voice.say(undefined, [Delegation.modeOf(next)])
+              return voice.say(undefined, [Delegating.modeOf(next)])
             }),
           setConfigOption: (configId) =>
             Effect.fail(

@@ -11,6 +11,7 @@ import type { AgentEvent } from "../../domain/AgentEvent.js"
 import type { ContentBlock } from "../../domain/Content.js"
 import type { ElicitationOutcome, ElicitationRequest } from "../../domain/Elicitation.js"
 import type { Proposed } from "./Answer.js"
+import * as Concurrently from "./Concurrently.js"
 import { wordsOf } from "./HookRunner.js"
 import type { LoopRun } from "./LoopRun.js"
 import { failed, type Tool, type ToolContext, ToolFailure, type ToolResult } from "./Toolset.js"
@@ -183,11 +184,11 @@ export const makeAll = (
   })
   return Effect.uninterruptibleMask((restore) =>
     run.say(...begun).pipe(
-      Effect.zipRight(restore(Effect.forEach(
+      Effect.zipRight(restore(Concurrently.forEach(
         calls,
+        run.actor.limits.concurrency,
         (call) =>
-          Effect.map(Effect.tap(one(run, tools, call), ({ result }) => end(call.id, result)), ({ stop }) => stop),
-        { concurrency: run.actor.limits.concurrency }
+          Effect.map(Effect.tap(one(run, tools, call), ({ result }) => end(call.id, result)), ({ stop }) => stop)
       ))),
       Effect.map((stops) => stops.includes(true)),
       Effect.ensuring(

@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Concurrently from "./Concurrently.js"
 import { wordsOf } from "./HookRunner.js"
 import { type Tool, type Toolset, type ToolsetContext, ToolsetUnavailable } from "./Toolset.js"
 
@@ -56,17 +57,17 @@ export const open = (
   const none: Effect.Effect<ReadonlyArray<Tool>, ToolsetUnavailable> = Effect.succeed([])
 
   return Effect.map(
-    Effect.forEach(
+    Concurrently.forEach(
       toolsets,
+      toolsets.length,
       (toolset) =>
         Effect.map(
           careful(toolset, Effect.suspend(() => toolset.open(context)), "cannot be opened", undefined),
           (list = none) => careful(toolset, Effect.suspend(() => list), "has no list of tools now", [])
-        ),
-      { concurrency: "unbounded" }
+        )
     ),
     (lists): Toolbox =>
-      Effect.flatMap(Effect.all(lists, { concurrency: "unbounded" }), (lists) => {
+      Effect.flatMap(Concurrently.forEach(lists, lists.length, (list) => list), (lists) => {
         const tools = new Map<string, Tool>()
         const refused: Array<string> = []
         for (const tool of lists.flat()) {

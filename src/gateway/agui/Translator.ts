@@ -150,6 +150,7 @@ const write = (pen: Pen.Pen, lane: string, event: SessionEvent): void => {
     case "RunQueued":
     case "RunDropped":
     case "FilesChanged":
+    case "ContextCompacted":
     case "Warning":
     case "DecisionRevoked":
       return Pen.custom(pen, lane, event.type, event)

@@ -345,6 +345,7 @@ describe("what AG-UI has no word for", () => {
   it.each<SessionEvent>([
     { type: "Warning", message: "a" },
     { type: "FilesChanged", changes: [{ path: "a", kind: "created" }] },
+    { type: "ContextCompacted", summary: "a", used: 9, size: 10 },
     { type: "DecisionRevoked", subject: "a" },
     { type: "ElicitationSettled", elicitationId: ElicitationId.make("eli_1"), outcome: { _tag: "Expired" } }
   ])("%o is CUSTOM", (event) => {
