@@ -37,7 +37,8 @@ const serve = (...args: ReadonlyArray<string>) =>
         const text = await response.text()
         return text === "" ? undefined : JSON.parse(text)
       })
-    const open = Effect.map(json("POST", "/v1/sessions", { agent: "loop", cwd: root }), ({ id }): string => id)
+    const open = (agent = "loop") =>
+      Effect.map(json("POST", "/v1/sessions", { agent, cwd: root }), ({ id }): string => id)
     const events = (session: string) =>
       Effect.promise(async (): Promise<ReadonlyArray<Stored>> => {
         const response = await fetch(`${url}/v1/sessions/${session}/events?follow=false`, {
@@ -89,7 +90,7 @@ describe("the loop's demo, by the one command of docs/loop-config.md", () => {
         ?.[1]
       const { answer, exited, open, process, prompt } = yield* serve(...(command ?? "").split(" "))
 
-      const session = yield* open
+      const session = yield* open()
       const tools = yield* prompt(session, "/tools")
       const history = yield* tools.history
       expect(outcomeOf(history, tools.runId)).toMatchObject({ _tag: "Completed" })
@@ -120,7 +121,7 @@ describe("the loop's demo, by the one command of docs/loop-config.md", () => {
     }), 60_000)
 
   it.scopedLive(
-    "a model that misbehaves ends or continues the run as it should, over HTTP",
+    "a model or an MCP server that misbehaves ends or continues the run as it should, over HTTP",
     () =>
       Effect.gen(function*() {
         const folder = yield* temporary
@@ -132,12 +133,18 @@ agents:
     kind: loop
     model: { provider: demo, model: demo, fallbacks: [{ provider: demo, model: demo-small }] }
     limits: { idle: 0.5, attempts: 2, repeats: 3 }
+  asking:
+    kind: loop
+    model: { provider: demo, model: demo }
+    tools: [{ mcp: { name: faulty, command: ${process.execPath}, args: [${root}/test/agent/loop/mcp/fixtures/server.mjs] } }]
+    permissions: { allow: ["*"] }
+    hooks: { PreToolUse: [{ command: /bin/sh, args: [-c, "echo not that one >&2; exit 2"], tools: "*whoami" }] }
 `
         )
-        const { open, prompt } = yield* serve("--config", `${folder}/loop.yaml`)
+        const { answer, open, prompt } = yield* serve("--config", `${folder}/loop.yaml`)
         const run = (text: string) =>
           Effect.gen(function*() {
-            const { history, runId } = yield* prompt(yield* open, text)
+            const { history, runId } = yield* prompt(yield* open(), text)
             const all = yield* history
             return { text: textOf(all, runId), outcome: outcomeOf(all, runId), all }
           })
@@ -168,6 +175,20 @@ agents:
         expect(down).toMatchObject({ text: "I am demo-small.", outcome: { _tag: "Completed" } })
         expect(kinds(down.all)).toContain("Warning")
         expect(repeat.outcome).toMatchObject({ _tag: "Completed", stopReason: "max_turn_requests" })
+
+        const session = yield* open("asking")
+        const dying = yield* prompt(session, "/tool askAndDie")
+        const question = yield* answer(session, () => ({ action: "no such action" }))
+        expect(question).toMatchObject({ kind: "form", runId: dying.runId, message: "before I go" })
+        const history = yield* dying.history
+        expect(textOf(history, dying.runId)).toMatch(/The tool answered: "faulty: /)
+        expect(outcomeOf(history, dying.runId)).toMatchObject({ _tag: "Completed" })
+        expect(kinds(history).filter((kind) => kind === "RunEnded")).toHaveLength(1)
+        const settled = history.find(({ event }) => event.type === "ElicitationSettled")
+        expect(settled?.event.outcome).toMatchObject({ _tag: "Withdrawn" })
+
+        const hooked = yield* prompt(session, "/tool whoami")
+        expect(textOf(yield* hooked.history, hooked.runId)).toContain("not that one")
       }),
     60_000
   )

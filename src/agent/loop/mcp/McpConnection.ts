@@ -275,7 +275,9 @@ const visiting = (
       Effect.flatMap(call.ask(page), (answer) =>
         Option.isSome(answer) && answer.value.action === "accept"
           ? Effect.void
-          : Effect.fail(new Error(`a page that has to be visited first was not: ${page.request.message}`)))).pipe(
+          : Effect.fail(
+            new ToolFailure({ message: `a page that has to be visited first was not: ${page.request.message}` })
+          ))).pipe(
         Effect.zipRight(visiting(send, call, rounds - 1))
       )
   })
