@@ -62,7 +62,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const tools = yield* Scope.fork(scope, ExecutionStrategy.sequential)
   const working = yield* Scope.fork(scope, ExecutionStrategy.parallel)
   const runs = new Map<RunId, Handle>()
-  const up = new Map<Definition, Fiber.RuntimeFiber<LoopRun.Actor>>()
+  const up = new Map<Definition, Effect.Effect<LoopRun.Actor>>()
   const background = new Map<string, Opened>()
   let active = options.active
   let turn: RunId | undefined
@@ -86,8 +86,11 @@ export const make = Effect.fnUntraced(function*(options: {
   const actor = (definition: Definition): Effect.Effect<LoopRun.Actor> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
-        const fiber = up.get(definition) ?? (yield* Effect.forkIn(bringUp(definition), tools))
-        up.set(definition, fiber)
+        const there = up.get(definition)
+        if (there !== undefined) return yield* restore(there)
+        const fiber = yield* Effect.forkIn(bringUp(definition), tools)
+        up.set(definition, Fiber.join(fiber))
+        fiber.addObserver((exit) => up.set(definition, exit))
         return yield* restore(Fiber.join(fiber))
       })
     )
