@@ -97,6 +97,7 @@ module.exports = {
       "gateway/acp/",
       "cli/demo/"
     ]),
+    only("the Model Context Protocol", "^node_modules/@modelcontextprotocol/", ["agent/loop/mcp/"]),
     { name: "no cycles", severity: "error", from: {}, to: { circular: true } },
     {
       name: "the console knows the domain's types and nothing else of src",
@@ -127,8 +128,9 @@ module.exports = {
     {
       name: "src needs only what users install",
       severity: "error",
-      comment: "the program is one file with what it needs in it: users install no telemetry for it",
-      from: { path: "^src/", pathNot: "^src/(testing/vitest|client/agui|cli/(Telemetry|Collector))\\.ts$" },
+      comment:
+        "the program is one file with what it needs in it: users install no telemetry and no provider's package for it",
+      from: { path: "^src/", pathNot: "^src/(testing/vitest|client/agui|cli/(Telemetry|Collector|loop/Models))\\.ts$" },
       to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"], dependencyTypesNot: ["type-only"] }
     },
     ...[["testing/vitest", "vitest|@effect/vitest"], ["client/agui", "@ag-ui/client"]].map(([module, peers]) => ({

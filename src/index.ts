@@ -28,6 +28,10 @@ export * as LoopAgent from "./agent/loop/LoopAgent.js"
 export * as LoopModel from "./agent/loop/LoopModel.js"
 /** Programs of yours that see their runs at named points, and may have a say in them. */
 export * as Hooks from "./agent/loop/Hooks.js"
+/** Hooks that are programs: JSON on stdin and stdout. */
+export * as CommandHook from "./agent/loop/CommandHook.js"
+/** The tools of an MCP server. */
+export * as McpToolset from "./agent/loop/mcp/McpToolset.js"
 /** What such agents can do. */
 export * as Toolset from "./agent/loop/Toolset.js"
 /** `@effect/ai` toolkits as what such agents can do. */

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type { HttpClient } from "@effect/platform/HttpClient"
 import type * as Path from "@effect/platform/Path"
@@ -13,9 +12,12 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Record from "effect/Record"
 import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import * as AcpAgent from "../agent/acp/AcpAgent.js"
-import { Agents, makeAgents } from "../agent/Agent.js"
+import { type Agent, Agents, type Coalesce, makeAgents } from "../agent/Agent.js"
 import * as AgentctlAgent from "../agent/agentctl/AgentctlAgent.js"
+import * as AguiAgent from "../agent/agui/AguiAgent.js"
+import type { EventLog } from "../log/EventLog.js"
 import * as AgentConfig from "./AgentConfig.js"
 import { type CliError, unusable } from "./CliError.js"
 import type * as Config from "./Config.js"
@@ -26,17 +28,23 @@ import { Program } from "./Program.js"
 export type Offer = AgentConfig.Resolved & {
   readonly name: string
   readonly from: "configured" | "built in" | "installed"
+  /** At which pace what it says is recorded. */
+  readonly coalesce: Coalesce
 }
 
-/** The agent that is offered. @since 0.1.0 */
-export const make = (offer: Offer): Effect.Effect<AcpAgent.AcpAgent | AgentctlAgent.AgentctlAgent, never, HttpClient> =>
-  offer.kind === "acp" ? AcpAgent.make(offer.name, offer.options) : AgentctlAgent.make(offer.name, offer.options)
-
-/** What runs it, or where it is. @since 0.1.0 */
-export const where = (offer: Offer): ReadonlyArray<string> =>
-  offer.kind === "acp"
-    ? [offer.options.command, ...offer.options.args ?? []]
-    : [offer.options.url, ...offer.options.command === undefined ? [] : [offer.options.command]]
+/** What runs it, where it is, or what it thinks with. @since 0.1.0 */
+export const where = (offer: Offer): ReadonlyArray<string> => {
+  switch (offer.kind) {
+    case "acp":
+      return [offer.options.command, ...offer.options.args ?? []]
+    case "agentctl":
+      return [offer.options.url, ...offer.options.command === undefined ? [] : [offer.options.command]]
+    case "agui":
+      return [offer.options.url]
+    case "loop":
+      return [`model ${offer.options.models[0].model}`]
+  }
+}
 
 /** The variables that are set, as an agent is given them. */
 const variables = (names: ReadonlyArray<string>): Effect.Effect<Record<string, Redacted.Redacted>> =>
@@ -46,8 +54,13 @@ const variables = (names: ReadonlyArray<string>): Effect.Effect<Record<string, R
 
 const configured = ({ agents, folder }: Config.Loaded) =>
   Effect.forEach(Object.entries(agents), ([name, agent]) =>
-    AgentConfig.resolve(agent, folder).pipe(
-      Effect.map((resolved): Offer => ({ name, from: "configured", ...resolved })),
+    AgentConfig.resolve(name, agent, folder).pipe(
+      Effect.map((resolved): Offer => ({
+        name,
+        from: "configured",
+        coalesce: agent.coalesce ?? AgentConfig.frame,
+        ...resolved
+      })),
       Effect.mapError((fault) => `agents.${name}.${fault}`),
       Effect.either
     )).pipe(Effect.flatMap((results) => {
@@ -63,14 +76,14 @@ const demo = Effect.gen(function*() {
     name: "demo",
     from: "built in",
     kind: "acp",
+    // who has it stream a number of chunks means to see that number
+    coalesce: false,
     options: {
       command: program.command,
       args: [...program.args, "demo-agent"],
       env: yield* variables(["HOLDFAST_DEMO", "HOLDFAST_DEMO_PACE", "HOLDFAST_DEMO_STATE"]),
       description: "The demo: no network, no key; /help lists what it can show"
-    },
-    // who has it stream a number of chunks means to see that number
-    coalesce: false
+    }
   }
   return offer
 })
@@ -81,7 +94,13 @@ const installed = Effect.flatMap(
     Effect.forEach(agents, ({ args, command, description, keys, name }) =>
       Effect.map(
         variables(keys),
-        (env): Offer => ({ name, from: "installed", kind: "acp", options: { command, args, env, description } })
+        (env): Offer => ({
+          name,
+          from: "installed",
+          kind: "acp",
+          coalesce: AgentConfig.frame,
+          options: { command, args, env, description }
+        })
       ))
 )
 
@@ -102,11 +121,31 @@ export const offers = (
 export const defaultAgent = ({ agents, settings }: Config.Loaded): string =>
   settings.agent ?? Object.keys(agents)[0] ?? "demo"
 
+/** Whoever configures no agent of the loop does not load it: its models' packages take half a second. @since 0.1.0 */
+export const loopAgents = Effect.promise(() => import("./loop/LoopAgents.js"))
+
+const driver = (offer: Offer): Effect.Effect<Agent, CliError, Scope.Scope | EventLog | HttpClient> => {
+  switch (offer.kind) {
+    case "acp":
+      return AcpAgent.make(offer.name, offer.options)
+    case "agentctl":
+      return AgentctlAgent.make(offer.name, offer.options)
+    case "agui":
+      return AguiAgent.make(offer.name, offer.options)
+    case "loop":
+      return Effect.flatMap(loopAgents, (loop) => loop.make(offer.options))
+  }
+}
+
 /** @since 0.1.0 */
 export const layer = (
   loaded: Config.Loaded
-): Layer.Layer<Agents, CliError, Program | FileSystem.FileSystem | Path.Path | HttpClient.HttpClient> =>
-  Layer.effect(
+): Layer.Layer<Agents, CliError, Program | FileSystem.FileSystem | Path.Path | EventLog | HttpClient> =>
+  Layer.scoped(
     Agents,
-    Effect.flatMap(offers(loaded), (all) => Effect.map(Effect.forEach(all, make), makeAgents))
-  ).pipe(Layer.provide(NodeHttpClient.layer))
+    Effect.flatMap(offers(loaded), (all) =>
+      Effect.map(
+        Effect.forEach(all, (offer) => Effect.map(driver(offer), (agent) => ({ ...agent, coalesce: offer.coalesce }))),
+        makeAgents
+      ))
+  )

@@ -19,6 +19,7 @@ import * as Answer from "./commands/Answer.js"
 import * as Attach from "./commands/Attach.js"
 import * as Decisions from "./commands/Decisions.js"
 import * as DemoAgent from "./commands/DemoAgent.js"
+import * as DemoModel from "./commands/DemoModel.js"
 import * as Run from "./commands/Run.js"
 import * as Serve from "./commands/Serve.js"
 import * as Sessions from "./commands/Sessions.js"
@@ -41,7 +42,8 @@ const root = Command.make("holdfast").pipe(
     Steer.restart,
     Steer.close,
     Acp.command,
-    DemoAgent.command
+    DemoAgent.command,
+    DemoModel.command
   ])
 )
 

@@ -468,12 +468,13 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         (runtime) => Effect.flatMap(runtime.connection, (connection) => connection.setConfigOption(configId, value))
       ),
     workspace: (id) =>
-      Effect.flatMap(Effect.flatMap(runtimeOf(id), ({ connection }) => connection), ({ workspace }) => {
-        if (workspace !== undefined) return Effect.succeed(workspace)
-        const message =
-          `the agent of session ${id} offers no shell and no processes: only agents behind a host (agentctl) do`
-        return Effect.fail(new WorkspaceNotOffered({ sessionId: id, message }))
-      }),
+      using(id, (runtime) =>
+        Effect.flatMap(runtime.connection, ({ workspace }) => {
+          if (workspace !== undefined) return Effect.succeed(workspace)
+          const message =
+            `the agent of session ${id} offers no shell and no processes: only agents behind a host (agentctl) do`
+          return Effect.fail(new WorkspaceNotOffered({ sessionId: id, message }))
+        })),
     elicitations: (id) => Effect.zipRight(log.head(id), bridge.pending({ sessionId: id })),
     answer: (id, elicitation, answer) =>
       Effect.zipRight(log.head(id), bridge.answer(id, elicitation, answer)).pipe(

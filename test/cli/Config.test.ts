@@ -207,9 +207,10 @@ describe("Config", () => {
   it.effect("a kind of agent that this version cannot drive is said to be so, and nothing else about it", () =>
     Effect.gen(function*() {
       expect(
-        yield* faults(settings({ file: "agents: { a: { kind: loop, url: x }, b: { kind: x }, c: { command: x } }" }))
+        yield* faults(settings({ file: "agents: { a: { kind: cloud, url: x }, c: { command: x } }" }))
       )
         .toEqual([
+          "holdfast.yaml: agents.a.kind: must be a kind of agent (acp, agentctl, agui, loop), not \"cloud\"",
           "holdfast.yaml: agents.c.kind: is missing"
         ])
     }))
@@ -234,9 +235,10 @@ agents:
       // a secret does not show by accident
       expect(JSON.stringify(agent)).not.toMatch(/hush|s3cret/)
       const value = (secret: unknown) => Redacted.isRedacted(secret) ? Redacted.value(secret) : secret
-      expect(value(acp(agent)?.env?.["KEY"])).toBe("hush")
-      expect(value(acp(agent)?.env?.["FILE"])).toBe("s3cret")
-      const [local, remote] = acp(agent)?.mcpServers ?? []
+      const options = acp(agent)
+      expect(value(options?.env?.["KEY"])).toBe("hush")
+      expect(value(options?.env?.["FILE"])).toBe("s3cret")
+      const [local, remote] = options?.mcpServers ?? []
       expect(value(local !== undefined && "env" in local && local.env?.["KEY"])).toBe("hush")
       expect(value(remote !== undefined && "headers" in remote && remote.headers?.["authorization"])).toBe("s3cret")
     }))

@@ -5,13 +5,14 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
-import * as Mailbox from "effect/Mailbox"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
 import { type AgentError, AgentLost, AgentStartTimeout } from "../../domain/Errors.js"
+import * as Intake from "../../lifecycle/stream/Intake.js"
 import * as StreamManager from "../../lifecycle/StreamManager.js"
 import type { AgentConnection, AgentSignal, ConnectOptions } from "../Agent.js"
 import type { AgentctlOptions } from "./AgentctlOptions.js"
@@ -56,11 +57,9 @@ export const connect = (
   { cwd, resume, sessionId }: ConnectOptions
 ): Effect.Effect<AgentctlConnection, AgentError, Scope.Scope> =>
   Effect.gen(function*() {
-    const signals = yield* Mailbox.make<AgentSignal, AgentError>(capacity)
-    yield* Effect.addFinalizer(() => signals.end)
-    // in the mailbox's own order; nearly always there is room
-    const emit = (signal: AgentSignal) =>
-      Effect.suspend(() => signals.unsafeOffer(signal) ? Effect.void : Effect.asVoid(signals.offer(signal)))
+    const signals = Intake.make<AgentSignal, AgentError>(capacity)
+    yield* Effect.addFinalizer(() => Effect.sync(() => signals.end(Exit.void)))
+    const emit = (signal: AgentSignal) => signals.offer([signal])
     const say = (event: AgentEvent) => emit({ _tag: "Said", event })
     const host = <A, R>(effect: Effect.Effect<A, HostError.HostError, R>) =>
       Effect.mapError(effect, HostError.toAgentError)
@@ -78,7 +77,7 @@ export const connect = (
       say,
       turns,
       fork: (effect) => void fork(effect),
-      emitAll: (all) => all.length === 0 ? Effect.void : Effect.asVoid(signals.offerAll(all)),
+      emitAll: (all) => all.length === 0 ? Effect.void : signals.offer(all),
       isOurs: (session) =>
         agentSessionId === undefined || session === agentSessionId || session === undefined || session === "" ||
         session === sessionId
@@ -89,7 +88,7 @@ export const connect = (
         stream?.call(...request) ?? new AgentLost({ message: "the agent host is not connected yet" })
       )
     const questions = OpenQuestions.make({ emit, call, fork: (effect) => void fork(effect) })
-    const fail = (error: AgentError) => Effect.asVoid(signals.fail(error))
+    const fail = (error: AgentError) => Effect.sync(() => signals.end(Exit.fail(error)))
     const commands = TurnCommands.make({
       turns,
       call,

@@ -7,10 +7,11 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Mailbox from "effect/Mailbox"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { type AgentError, AgentUnsupported } from "../../domain/Errors.js"
+import * as Intake from "../../lifecycle/stream/Intake.js"
 import type { AgentConnection, AgentSignal, ConnectOptions } from "../Agent.js"
 import { type AguiAgentOptions, defaults } from "./AguiOptions.js"
 import * as BetweenRunListener from "./BetweenRunListener.js"
@@ -45,7 +46,7 @@ export const connect = (
     const conversation = Conversation.make({
       maxCharacters: options.maxHistoryCharacters ?? defaults.maxHistoryCharacters
     })
-    const signals = yield* Mailbox.make<AgentSignal, AgentError>(capacity)
+    const signals = Intake.make<AgentSignal, AgentError>(capacity)
     const thread: Thread = {
       id,
       options,
@@ -62,7 +63,7 @@ export const connect = (
     // AG3: with the connection, and not with the first run
     if (source !== undefined) yield* BetweenRunListener.make(thread, turns, { source })
     // first of all nobody listens any more: whoever waits for room goes on, and finds its end
-    yield* Effect.addFinalizer(() => signals.shutdown)
+    yield* Effect.addFinalizer(() => Effect.sync(() => signals.end(Exit.void)))
 
     const connection: AgentConnection = {
       agentSessionId: id,

@@ -63,7 +63,7 @@ const put = Effect.fnUntraced(function*({ signals }: Thread, asker: Asker, quest
     answer: Deferred.unsafeMake<Option.Option<ElicitationAnswer>>(FiberId.none)
   }))
   asker.questions = asked.map(({ answer }) => answer)
-  yield* signals.offerAll(asked.map(({ answer, question, run }) => ({
+  yield* signals.offer(asked.map(({ answer, question, run }) => ({
     _tag: "Asked" as const,
     run,
     request: question.request,
@@ -88,7 +88,7 @@ export const ask = Effect.fnUntraced(function*(thread: Thread, asker: Asker, que
     }
     thread.conversation.add(reply.message)
     const events = thread.reader.calls.answer(reply.message)
-    yield* thread.signals.offerAll(events.map((event) => ({ _tag: "Said" as const, event, run: asker.run })))
+    yield* thread.signals.offer(events.map((event) => ({ _tag: "Said" as const, event, run: asker.run })))
   }
   return resume
 })

@@ -50,8 +50,7 @@ const connection = (thread: Thread, turns: Turns, seen: Set<string>) => {
   let strange = false
   const heard = new Set<RunId>()
 
-  const offer = (said: ReadonlyArray<AgentSignal>) =>
-    said.length === 0 ? Effect.void : Effect.asVoid(signals.offerAll(said))
+  const offer = (said: ReadonlyArray<AgentSignal>) => said.length === 0 ? Effect.void : signals.offer(said)
 
   const begin = (name: string, parent: string | undefined) =>
     Effect.gen(function*() {
@@ -185,14 +184,14 @@ export const make = (
           : `what the agent says between runs is not heard for now: ${error.message}`
         if (said === error.reason + (error.status ?? "")) return Effect.void
         said = error.reason + (error.status ?? "")
-        return Effect.asVoid(thread.signals.offer({
+        return thread.signals.offer([{
           _tag: "Said",
           event: {
             type: "Warning",
             message,
             ...(error.body === undefined || error.body === "" ? {} : { detail: error.body })
           }
-        }))
+        }])
       })
 
     const spec: StreamManager.StreamSpec<SseConnection, SseError> = {

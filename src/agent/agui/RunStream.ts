@@ -119,7 +119,7 @@ export const read = (
         yield* heartbeat.beat
         const { end, said } = yield* handle(events)
         // the socket is read no faster than signals are taken; who waits for room hears nothing, and that is not the agent's silence
-        if (said.length > 0) yield* heartbeat.hold(signals.offerAll(said))
+        if (said.length > 0) yield* heartbeat.hold(signals.offer(said))
         return end
       }).pipe(Effect.flatMap(Option.match({ onNone: () => take({ pull }), onSome: (end) => end })))
 

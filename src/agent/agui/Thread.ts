@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import type * as Mailbox from "effect/Mailbox"
 import type * as Scope from "effect/Scope"
 import type { AgentError } from "../../domain/Errors.js"
+import type { Intake } from "../../lifecycle/stream/Intake.js"
 import type { AgentSignal } from "../Agent.js"
 import type { AguiAgentOptions } from "./AguiOptions.js"
 import type { Conversation } from "./Conversation.js"
@@ -23,7 +23,7 @@ export interface Thread {
   readonly reader: Reader
   readonly told: Told
   readonly runs: Runs
-  readonly signals: Mailbox.Mailbox<AgentSignal, AgentError>
+  readonly signals: Intake<AgentSignal, AgentError>
   /** The connection's. */
   readonly scope: Scope.Scope
 }

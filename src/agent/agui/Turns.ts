@@ -130,11 +130,11 @@ export const make = (thread: Thread): Turns => {
       return Effect.flatMap(body(turn), (result) => {
         turns.delete(turn)
         if (turns.size === 0 && runs.isQuiet()) reader.forget()
-        return signals.offer({ _tag: "TurnEnded", run, result })
+        return signals.offer([{ _tag: "TurnEnded", run, result }])
       }).pipe(
         Effect.ensuring(Effect.sync(() => turns.delete(turn))),
         // a bug must not leave a turn without its end
-        Effect.catchAllCause((cause) => signals.failCause(cause)),
+        Effect.catchAllCause((cause) => Effect.sync(() => signals.end(Exit.failCause(cause)))),
         Effect.asVoid
       )
     })

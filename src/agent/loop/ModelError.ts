@@ -55,6 +55,10 @@ export const of = (model: string, error: AiError.AiError, now: number): ModelFai
       )
     case "HttpResponseError": {
       const { body, reason, response: { headers, status } } = error
+      // its description is the whole request
+      if (reason !== "StatusCode") {
+        return new ModelFailed(failed(-32000, `the answer of the model "${model}" broke off or cannot be read`), true)
+      }
       const message = `the model "${model}" answered with status ${status}${words(body ?? error.description)}`
       if (status === 401 || status === 403) {
         return new ModelFailed(
@@ -67,7 +71,7 @@ export const of = (model: string, error: AiError.AiError, now: number): ModelFai
       }
       return new ModelFailed(
         failed(status, message),
-        reason !== "StatusCode" || status >= 500 || transient.has(status),
+        status >= 500 || transient.has(status),
         retryAfter(headers["retry-after"], now)
       )
     }

@@ -40,6 +40,8 @@ export interface ChildProcess {
   readonly read: Effect.Effect<Option.Option<Buffer>>
   /** Waits until the pipe has taken the text. It does not fail: that the child is gone is told by `read` and `exited`. */
   readonly send: (text: string) => Effect.Effect<void>
+  /** Ends its stdin: there is no more to be sent. */
+  readonly sent: Effect.Effect<void>
   /** The end of what it wrote to stderr, at most 64 KiB. */
   readonly stderr: Effect.Effect<string>
   /** Completes when the child has exited and what it wrote to stderr is read. The rest of its group is then being ended. */
@@ -179,11 +181,13 @@ export const spawn = (options: Options): Effect.Effect<ChildProcess, SpawnError,
           child.stdin.end()
           // nobody reads it any more, but a child that is stuck in a write would not see the end of its stdin
           child.stdout.removeAllListeners("readable").resume()
-          const ended = Effect.interruptible(Deferred.await(left))
-          yield* Effect.timeoutOption(ended, grace.stdin)
+          // whoever closes the scope may be interrupted meanwhile, and that reaches what waits: then the wait is over, and not the end
+          const ended = (within: Duration.Duration) =>
+            Effect.exit(Effect.timeoutOption(Effect.interruptible(Deferred.await(left)), within))
+          yield* ended(grace.stdin)
           yield* endGroup(pid)
           // it is a zombie until this process has heard of its end
-          yield* Effect.timeoutOption(ended, grace.kill)
+          yield* ended(grace.kill)
           for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy()
           yield* Deferred.succeed(exited, { code: child.exitCode, signal: child.signalCode })
         })
@@ -240,6 +244,7 @@ export const spawn = (options: Options): Effect.Effect<ChildProcess, SpawnError,
         Effect.async<void>((resume) => {
           child.stdin.write(text, () => resume(Effect.void))
         }),
+      sent: Effect.sync(() => void child.stdin.end()),
       stderr: Effect.sync(stderr),
       exited: Deferred.await(exited),
       kill: Effect.asVoid(ProcessGroup.end(pid, grace))

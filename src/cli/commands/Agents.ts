@@ -5,17 +5,16 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type { HttpClient } from "@effect/platform/HttpClient"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as AcpAgent from "../../agent/acp/AcpAgent.js"
+import * as AcpAgent from "../../agent/acp/AcpAgent.js"
 import type { AgentConnection } from "../../agent/Agent.js"
-import type * as AgentctlAgent from "../../agent/agentctl/AgentctlAgent.js"
+import * as AgentctlAgent from "../../agent/agentctl/AgentctlAgent.js"
+import * as AguiAgent from "../../agent/agui/AguiAgent.js"
 import * as ProcessLedger from "../../agent/process/ProcessLedger.js"
-import type { AgentError } from "../../domain/Errors.js"
 import { freshSessionId } from "../../domain/Ids.js"
 import * as AgentSet from "../AgentSet.js"
 import * as Ansi from "../Ansi.js"
@@ -30,9 +29,8 @@ import * as Table from "../Table.js"
 const concurrency = 4
 
 /** What a probe found, in words. */
-const abilities = (connection: AcpAgent.AcpConnection | AgentctlAgent.AgentctlConnection): ReadonlyArray<string> => {
-  if ("supports" in connection) return [...connection.supports(), "shell", "processes", "git"]
-  const { loadSession, mcpCapabilities, promptCapabilities, sessionCapabilities } = connection.capabilities
+const abilities = ({ capabilities }: AcpAgent.AcpConnection): ReadonlyArray<string> => {
+  const { loadSession, mcpCapabilities, promptCapabilities, sessionCapabilities } = capabilities
   const found: Record<string, unknown> = {
     load: loadSession,
     resume: sessionCapabilities?.resume,
@@ -60,27 +58,48 @@ interface Probe {
   readonly note?: string
 }
 
+const found = (connection: AgentConnection, abilities: ReadonlyArray<string>): Probe => ({
+  ok: true,
+  ...(connection.name === undefined ? {} : { name: connection.name }),
+  ...(connection.version === undefined ? {} : { version: connection.version }),
+  abilities,
+  modes: modes(connection)
+})
+
 /** Starts the agent, opens a session here and ends it again. Bounded by the agent's own `startTimeout`. */
 const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | HttpClient> =>
   Effect.gen(function*() {
-    const path = yield* Path.Path
-    const agent = yield* AgentSet.make(offer)
-    if (agent.kind === "agentctl" && agent.once) {
-      yield* agent.health
-      return { ok: true, note: "the host is there; no session was opened: its nonce is good for one handshake" }
-    }
-    const sessionId = yield* freshSessionId
-    const connection = yield* agent.connect({ sessionId, cwd: path.resolve("."), resume: Option.none() })
-    return {
-      ok: true,
-      ...(connection.name === undefined ? {} : { name: connection.name }),
-      ...(connection.version === undefined ? {} : { version: connection.version }),
-      abilities: abilities(connection),
-      modes: modes(connection)
+    const place = { sessionId: yield* freshSessionId, cwd: (yield* Path.Path).resolve(".") }
+    const session = { ...place, resume: Option.none() }
+    switch (offer.kind) {
+      case "acp": {
+        const agent = yield* AcpAgent.make(offer.name, offer.options)
+        const connection = yield* agent.connect(session)
+        return found(connection, abilities(connection))
+      }
+      case "agentctl": {
+        const agent = yield* AgentctlAgent.make(offer.name, offer.options)
+        if (agent.once) {
+          yield* agent.health
+          return { ok: true, note: "the host is there; no session was opened: its nonce is good for one handshake" }
+        }
+        const connection = yield* agent.connect(session)
+        return found(connection, [...connection.supports(), "shell", "processes", "git"])
+      }
+      case "agui":
+        return { ok: true, abilities: yield* AguiAgent.probe(offer.options) }
+      case "loop": {
+        const loop = yield* AgentSet.loopAgents
+        return {
+          ok: true,
+          name: offer.options.models[0].model,
+          abilities: yield* loop.probe(offer.options, place)
+        }
+      }
     }
   }).pipe(
     Effect.scoped,
-    Effect.catchAll((error) => Effect.succeed({ ok: false, error: error.message }))
+    Effect.catchAll(({ message }) => Effect.succeed({ ok: false, error: message }))
   )
 
 const told = (probe: Probe): string =>
@@ -109,7 +128,6 @@ export const command = Command.make("agents", {
     const first = AgentSet.defaultAgent(loaded)
     const probes = flags.probe
       ? yield* Effect.forEach(offers, probe, { concurrency }).pipe(
-        Effect.provide(NodeHttpClient.layer),
         Effect.provide(Layer.provide(LastResort.layer, Layer.succeed(ProcessLedger.ProcessLedger, ProcessLedger.none)))
       )
       : []

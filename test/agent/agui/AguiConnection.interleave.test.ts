@@ -77,11 +77,11 @@ const connect = (wire: Upstream) =>
     const close = Effect.uninterruptible(Scope.close(scope, Exit.void))
     yield* Effect.addFinalizer(() => close)
     const said: Array<AgentSignal> = []
-    /** Looks now and then: a mailbox that is waited for cannot be explored step by step. */
+    /** Takes what is said until it is enough, and what is said in the next moment at least. */
     const until = (enough: () => boolean): Effect.Effect<void> =>
-      Effect.flatMap(Effect.orDie(connection.signals.clear), (signals) => {
-        said.push(...signals)
-        return enough() ? Effect.void : Effect.zipRight(Effect.sleep("1 millis"), until(enough))
+      Effect.flatMap(Effect.timeoutOption(Effect.orDie(connection.signals.takeAll), "1 millis"), (taken) => {
+        if (Option.isSome(taken)) said.push(...taken.value[0])
+        return enough() ? Effect.void : until(enough)
       })
     return { ...connection, close, said, until }
   })

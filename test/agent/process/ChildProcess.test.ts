@@ -56,6 +56,17 @@ describe("ChildProcess", () => {
       yield* child.send("more\n")
     }))
 
+  it.scopedLive("who is interrupted while it closes the scope ends the child all the same (AG1)", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const child = yield* Scope.extend(sh("echo up; exec sleep 1000"), scope)
+      yield* line(child)
+      const closing = yield* Effect.fork(Effect.uninterruptible(Scope.close(scope, Exit.void)))
+      yield* Effect.sleep("50 millis") // it waits for the end that the child is asked for, 200 ms
+      yield* Fiber.interrupt(closing)
+      assert.isFalse(isAlive(child.pid))
+    }))
+
   it.scopedLive("a child that is killed with bytes on their way to it raises no EPIPE", () =>
     Effect.gen(function*() {
       const child = yield* sh("echo ready; sleep 1000")
