@@ -331,6 +331,21 @@ agents:
       expect(yield* faults(agents({ file }))).toEqual(["agents.h.nonce: the variable SECRET is not set"])
     }))
 
+  it.effect("idle sessions rest after a time that is written as people do, or never", () =>
+    Effect.gen(function*() {
+      const idle = (given: Given) => Effect.map(settings(given), ({ idle }) => idle)
+      expect(yield* idle({})).toBeUndefined()
+      expect(yield* idle({ file: "idle: { after: 5 minutes }" })).toEqual({ after: Duration.minutes(5) })
+      expect(yield* idle({ file: "idle: false" })).toBe(false)
+      const file = "idle: { after: 5 minutes }"
+      expect(yield* idle({ file, env: { HOLDFAST_IDLE_AFTER: "1 hour" } })).toEqual({ after: Duration.hours(1) })
+      expect(yield* idle({ file, env: { HOLDFAST_IDLE: "false" } })).toBe(false)
+      expect(yield* faults(settings({ file: "idle: { after: soon }" }))).toEqual([
+        "holdfast.yaml: idle: must be false, or { after: \"30 minutes\" }"
+      ])
+      expect((yield* faults(settings({ env: { HOLDFAST_IDLE_AFTER: "-1" } }))).join()).toContain("HOLDFAST_IDLE")
+    }))
+
   it.effect("a secret that is not where it should be is named, with all the others", () =>
     Effect.gen(function*() {
       const file = `

@@ -113,10 +113,17 @@ describe("routes", () => {
         Effect.map(request(gateway, "POST", `${path}/${route}`, { json }), ({ status }) => status)
       expect(yield* status("cancel")).toBe(202)
       expect(yield* status("cancel", {})).toBe(202)
+      // the one run that is named
+      expect(yield* status("cancel?run=run_1")).toBe(202)
+      expect(yield* status("cancel?ran=run_1")).toBe(400)
       expect(yield* status("mode", { modeId: "plan" })).toBe(204)
       expect(yield* status("config", { configId: "model", value: "big" })).toBe(204)
       expect(yield* status("config", { configId: "fast", value: true })).toBe(204)
-      expect(calls).toEqual([[id], [id], [id, "plan"], [id, "model", "big"], [id, "fast", true]])
+      expect(calls).toEqual([[id, undefined], [id, undefined], [id, "run_1"], [id, "plan"], [id, "model", "big"], [
+        id,
+        "fast",
+        true
+      ]])
     }))
 
   it.scopedLive("what is typed into the shell is accepted, a process is told by its id, and both are checked", () =>
