@@ -7,6 +7,7 @@ import * as HttpApiError from "@effect/platform/HttpApiError"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Schema from "effect/Schema"
+import { STATUS_CODES } from "node:http"
 
 const message = Schema.String
 
@@ -59,6 +60,25 @@ export class ContentTypeRefused extends Schema.TaggedError<ContentTypeRefused>()
   contentType: Schema.String,
   message
 }, HttpApiSchema.annotations({ status: 415 })) {}
+
+/** It is no HTTP, or two readers could take it for two things; the connection is closed. @since 0.1.0 */
+export class RequestMalformed extends Schema.TaggedError<RequestMalformed>()(
+  "RequestMalformed",
+  { message },
+  HttpApiSchema.annotations({ status: 400 })
+) {}
+
+/** The head of the request, or all of it, took too long to come. @since 0.1.0 */
+export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()(
+  "RequestTimeout",
+  { message },
+  HttpApiSchema.annotations({ status: 408 })
+) {}
+
+/** The address and the headers are larger than Node takes, 16 KiB together. @since 0.1.0 */
+export class HeadTooLarge
+  extends Schema.TaggedError<HeadTooLarge>()("HeadTooLarge", { message }, HttpApiSchema.annotations({ status: 431 }))
+{}
 
 /** A route that speaks WebSocket was asked for something else. @since 0.1.0 */
 export class UpgradeRequired extends Schema.TaggedError<UpgradeRequired>()(
@@ -126,6 +146,9 @@ export const Refusal = Schema.Union(
   MethodNotAllowed,
   BodyTooLarge,
   ContentTypeRefused,
+  RequestMalformed,
+  RequestTimeout,
+  HeadTooLarge,
   InternalError,
   Draining
 )
@@ -134,6 +157,20 @@ export type Refusal = typeof Refusal.Type
 
 const encode = Schema.encodeSync(Refusal)
 const statuses = new Map(Refusal.members.map((member) => [member._tag, HttpApiSchema.getStatusError(member)]))
+
+/** A refusal as bytes, where there is no request that a response could be for; the connection is closed with it. @since 0.1.0 */
+export const toText = (refusal: Refusal): string => {
+  const status = statuses.get(refusal._tag) ?? 500
+  const body = JSON.stringify(encode(refusal))
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "Content-Type: application/json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "Connection: close",
+    "",
+    body
+  ].join("\r\n")
+}
 
 /** A refusal as a response; `Draining` closes the connection. @since 0.1.0 */
 export const toResponse = (refusal: Refusal): HttpServerResponse.HttpServerResponse =>

@@ -182,7 +182,7 @@ describe.skipIf(!NodeFs.existsSync(chromium))("in Chromium", () => {
         yield* browse(`http://evil.example:${port}/`, "--remote-debugging-port=0")
         const results = yield* eventually(report)
         expect(results["fetch, read"]).toMatch(/^200 /)
-        expect(results["fetch, cors"]).toMatch(/^201 /)
+        expect(results["fetch, cors"], JSON.stringify(results)).toMatch(/^201 /)
         expect(results["event source"]).toBe("opened")
         // a form is refused for what it sends, and a frame for being one
         for (const name of ["form, text/plain", "form, urlencoded", "form, multipart", "frame"]) {

@@ -36,7 +36,7 @@ describe("a client that takes its time", () => {
       )
       expect((yield* request(gateway, "GET", "/health")).status).toBe(200)
       yield* until("the end of all", () => clients.every((client) => client.closed()), 20_000)
-      for (const client of clients) expect(client.received()).toMatch(/^(HTTP\/1.1 408 |$)/)
+      for (const client of clients) expect(client.received()).toMatch(/^(HTTP\/1.1 408 [^]*"RequestTimeout"|$)/)
       yield* dripping.await
     }), 60_000)
 
@@ -89,6 +89,41 @@ describe("a client that takes its time", () => {
 })
 
 describe("too many clients", () => {
+  it.scopedLive(
+    "are held to the limits of the configuration by the program",
+    () =>
+      Effect.gen(function*() {
+        const folder = yield* Program.temporary
+        const limits = { connections: 20, tickets: 1, eventStreams: 1, headersTimeout: 1, requestTimeout: 2 }
+        NodeFs.writeFileSync(`${folder}/holdfast.json`, JSON.stringify({ limits }))
+        const running = yield* Program.gateway(folder)
+        const gateway = { host: "127.0.0.1", port: Number(new URL(running.url).port), url: running.url }
+        const id = yield* running.open()
+        expect((yield* request(gateway, "POST", "/v1/tickets")).status).toBe(201)
+        expect((yield* request(gateway, "POST", "/v1/tickets")).body).toMatchObject({ what: "tickets", limit: 1 })
+        const events = `/v1/sessions/${id}/events`
+        const watching = yield* connect(gateway)
+        watching.write(get(events))
+        yield* until("the events", () => watching.received().includes("event: SessionOpened"))
+        expect((yield* request(gateway, "GET", events)).body).toMatchObject({ what: "event streams", limit: 1 })
+        const head =
+          "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
+        const slow = yield* Effect.forEach(Array.from({ length: 30 }), (_, index) =>
+          Effect.tap(connect(gateway), (client) =>
+            Effect.sync(() =>
+              client.write(index % 2 === 0 ? head : `${head}\r\n{`)
+            )))
+        yield* until("the end of all", () => slow.every((client) => client.closed()), 20_000)
+        const told = slow.filter((client) => client.received().includes("RequestTimeout"))
+        // the rest were too many
+        expect(told.length).toBeGreaterThan(10)
+        expect(told.length).toBeLessThan(20)
+        // many bodies at once are nothing to be warned of
+        expect(running.output().stderr).not.toContain("Warning")
+      }),
+    60_000
+  )
+
   it.scopedLive(
     "one more than may be connected is closed at once, and served when another has left",
     () =>

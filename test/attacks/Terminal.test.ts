@@ -4,6 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import * as NodeFs from "node:fs"
+import { createRequire } from "node:module"
 import * as NodePath from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Program from "../cli/program.js"
@@ -12,7 +13,7 @@ import { forbidden } from "./evil.js"
 leakFreeFile()
 
 const agent = fileURLToPath(new URL("hostileAgent.ts", import.meta.url))
-const tsx = fileURLToPath(import.meta.resolve("tsx"))
+const tsx = createRequire(import.meta.url).resolve("tsx")
 
 /** A folder in which the hostile agent, and one that does not start, are configured. */
 const folder = Effect.tap(Program.folder, (cwd) =>
