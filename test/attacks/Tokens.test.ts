@@ -130,12 +130,12 @@ describe("a gateway with a token", () => {
 describe("a gateway without a token", () => {
   it.scopedLive("does not start where others can reach it", () =>
     Effect.gen(function*() {
-      const folder = yield* temporary
       const hosts = ["0.0.0.0", "::", "[::]", "192.168.1.1", "example.com", "127.0.0.1.nip.io", "127.0.0.256"]
       const tries = [...hosts.map((host) => ({ host, env: {} })), { host: "0.0.0.0", env: { HOLDFAST_TOKEN: "" } }]
       yield* Effect.forEach(tries, ({ env, host }) =>
         Effect.gen(function*() {
-          const args = ["serve", "--port", "0", "--host", host, "--data", NodePath.join(folder, "d")]
+          const folder = yield* temporary
+          const args = ["serve", "--port", "0", "--host", host, "--data", folder]
           const running = yield* start(args, { cwd: folder, env })
           expect(yield* running.exited, host).toEqual({ code: 2, signal: null })
           const { stderr, stdout } = running.output()
