@@ -111,10 +111,11 @@ describe("EventStream", () => {
       const streams = make()
       const gate = yield* Deferred.make<void>()
       const next = Effect.as(Deferred.await(gate), Option.some(entries(1)))
-      let more = () => {}
-      const idle = { ...reader([]), waits: () => true, onMore: (callback: () => void) => void (more = callback) }
+      const waiting: Array<() => void> = []
+      const idle = { ...reader([]), waits: () => true, onMore: (callback: () => void) => void waiting.push(callback) }
       const bodies = [
         yield* streams.open("sse", reader([], { then: next })),
+        yield* streams.open("sse", idle),
         yield* streams.open("sse", idle)
       ]
       const errors: Array<Error> = []
@@ -122,10 +123,12 @@ describe("EventStream", () => {
       yield* turns
       yield* streams.end
       yield* Deferred.succeed(gate, void 0)
-      more()
+      // one is woken, and one is left to its heartbeat
+      waiting[0]?.()
       yield* TestClock.adjust("30 seconds")
       yield* turns
       expect(errors).toEqual([])
+      expect(waiting.length).toBe(2)
       for (const { ended, text } of clients) expect([ended(), text()]).toEqual([true, "retry: 1000\n\n"])
     }))
 

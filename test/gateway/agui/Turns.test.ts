@@ -12,7 +12,13 @@ leakFreeFile()
 
 const started: SessionEvent = { type: "RunStarted", prompt: [Content.text("go")] }
 const ended: SessionEvent = { type: "RunEnded", outcome: { _tag: "Lost", reason: "it was killed" } }
-const call = (toolCallId: string): SessionEvent => ({ type: "ToolCallStarted", toolCallId, title: toolCallId, status: "pending", rawInput: 1 })
+const call = (toolCallId: string): SessionEvent => ({
+  type: "ToolCallStarted",
+  toolCallId,
+  title: toolCallId,
+  status: "pending",
+  rawInput: 1
+})
 const question = (name: string, runId?: string): SessionEvent => ({
   type: "ElicitationRequested",
   elicitation: {

@@ -71,7 +71,10 @@ describe("SM7 of a peer", () => {
     Effect.gen(function*() {
       const { counts, peer, takes } = connection()
       yield* Effect.forkScoped(peer.watch("1 seconds"))
-      const sent = Effect.zipRight(Effect.fork(peer.send(["a"])), Effect.zipRight(Effect.yieldNow(), Effect.sync(takes)))
+      const sent = Effect.zipRight(
+        Effect.fork(peer.send(["a"])),
+        Effect.zipRight(Effect.yieldNow(), Effect.sync(takes))
+      )
       yield* Effect.repeatN(Effect.zipRight(sent, beat), 2)
       expect(counts.cut).toBe(true)
     }))
