@@ -7,7 +7,6 @@ import * as HttpApiError from "@effect/platform/HttpApiError"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Schema from "effect/Schema"
-import { STATUS_CODES } from "node:http"
 
 const message = Schema.String
 
@@ -157,20 +156,6 @@ export type Refusal = typeof Refusal.Type
 
 const encode = Schema.encodeSync(Refusal)
 const statuses = new Map(Refusal.members.map((member) => [member._tag, HttpApiSchema.getStatusError(member)]))
-
-/** A refusal as bytes, where there is no request that a response could be for; the connection is closed with it. @since 0.1.0 */
-export const toText = (refusal: Refusal): string => {
-  const status = statuses.get(refusal._tag) ?? 500
-  const body = JSON.stringify(encode(refusal))
-  return [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    "Content-Type: application/json",
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    "Connection: close",
-    "",
-    body
-  ].join("\r\n")
-}
 
 /** A refusal as a response; `Draining` closes the connection. @since 0.1.0 */
 export const toResponse = (refusal: Refusal): HttpServerResponse.HttpServerResponse =>

@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-import type * as Http from "node:http"
-import { HeadTooLarge, type Refusal, RequestMalformed, RequestTimeout, toText } from "./GatewayError.js"
+import * as Http from "node:http"
+import { HeadTooLarge, type Refusal, RequestMalformed, RequestTimeout, toResponse } from "./GatewayError.js"
 
 const refusalOf = (error: Error & { readonly code?: string }): Refusal => {
   switch (error.code) {
@@ -17,6 +17,19 @@ const refusalOf = (error: Error & { readonly code?: string }): Refusal => {
   }
 }
 
+/** There is no request that it could be a response to, so it is written by hand. */
+const toBytes = (refusal: Refusal): Buffer => {
+  const { body, status } = toResponse(refusal)
+  const bytes = body._tag === "Uint8Array" ? body.body : new Uint8Array(0)
+  const head = [
+    `HTTP/1.1 ${status} ${Http.STATUS_CODES[status]}`,
+    "Content-Type: application/json",
+    `Content-Length: ${bytes.byteLength}`,
+    "Connection: close"
+  ]
+  return Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), bytes])
+}
+
 /** @since 0.1.0 */
 export const listen = (node: Http.Server): void => {
   /** The last of each connection. */
@@ -26,7 +39,7 @@ export const listen = (node: Http.Server): void => {
     const response = responses.get(socket)
     // an answer that has begun is not to be mixed with another
     const begun = response?.headersSent === true && !response.writableFinished
-    if (socket.writable && !begun) socket.write(toText(refusalOf(error)))
+    if (socket.writable && !begun) socket.write(toBytes(refusalOf(error)))
     socket.destroy()
   })
 }
