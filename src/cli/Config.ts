@@ -57,6 +57,8 @@ const Limits = Schema.Struct({
   bodyBytes: optional(Positive),
   eventStreams: optional(Positive),
   connections: optional(Positive),
+  /** Tickets that wait to be used. */
+  tickets: optional(Positive),
   /** How long the head of a request may take to come, and all of it, in seconds. */
   headersTimeout: optional(Positive),
   requestTimeout: optional(Positive)

@@ -13,42 +13,20 @@
  * @since 0.1.0
  */
 import { HttpAgent, type HttpAgentConfig } from "@ag-ui/client"
+import * as Patience from "./plain/Patience.js"
+import * as Resume from "./Resume.js"
 
 type Fetch = NonNullable<HttpAgentConfig["fetch"]>
 
 /** @since 0.1.0 */
 export interface ResumeOptions {
-  /** How many attempts in a row may bring nothing before the run is given up; 20 when left out, which is some minutes. */
+  /** How many attempts in a row may bring nothing before the run is given up; 20 when left out, which is more than a minute. */
   readonly attempts?: number | undefined
   /** After how many milliseconds without a sign of life a connection is taken for dead; 30,000 when left out, three heartbeats. */
   readonly silence?: number | undefined
-  /** How long to wait before attempt `n`, from 0, in milliseconds. Up to 0.25 s, doubled each time up to 10 s, when left out. */
+  /** How long to wait before attempt `n`, from 0, in milliseconds. Up to 0.25 s, doubled each time up to 5 s, when left out. */
   readonly delay?: ((n: number) => number) | undefined
 }
-
-/** Jittered, so that the clients of a gateway that was restarted do not come all at once. */
-const backOff = (n: number): number => Math.min(10_000, 250 * 2 ** Math.min(n, 10)) * Math.random()
-
-/** What is over is never asked for again; whether anything else helps, another attempt shows. */
-const isPassing = (status: number): boolean => status >= 500 || status === 408 || status === 429
-
-const retryAfter = (response: Response): number => {
-  const seconds = Number(response.headers.get("retry-after"))
-  return Number.isFinite(seconds) ? Math.max(0, Math.min(seconds, 60)) * 1000 : 0
-}
-
-/** Resolves after the time, or when the signal aborts. */
-const sleep = (millis: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve()
-    const end = () => {
-      clearTimeout(timer)
-      signal.removeEventListener("abort", end)
-      resolve()
-    }
-    const timer = setTimeout(end, millis)
-    signal.addEventListener("abort", end)
-  })
 
 const field = (value: unknown, name: "_tag" | "message"): string | undefined => {
   const found = typeof value === "object" && value !== null && name in value ? Object.entries(value) : []
@@ -130,7 +108,7 @@ export const resuming = (
   underlying: Fetch = (url, init) => fetch(url, init),
   options: ResumeOptions = {}
 ): Fetch => {
-  const { attempts = 20, delay = backOff, silence = 30_000 } = options
+  const { attempts = 20, delay = (n) => Resume.wait(n, Math.random(), 0), silence = Resume.idle } = options
   return async (url, init) => {
     const first = await underlying(url, init)
     if (!isStream(first) || first.body === null) return first
@@ -151,7 +129,7 @@ export const resuming = (
       if (failures >= attempts) {
         return runError(`the connection is lost, and ${attempts} attempts did not bring it back`, "connection_lost")
       }
-      await sleep(Math.max(asked, delay(failures++)), signal)
+      await Patience.sleep(Math.max(asked, delay(failures++)), signal)
       if (signal.aborted) return undefined
       asked = 0
       const headers = new Headers(init.headers)
@@ -164,8 +142,8 @@ export const resuming = (
         reader = response.body?.getReader()
         return undefined
       }
-      if (!isPassing(response.status)) return refusal(response)
-      asked = retryAfter(response)
+      if (!Resume.isPassing(response.status)) return refusal(response)
+      asked = Patience.asked(response.headers)
       await response.body?.cancel().catch(() => {})
       return undefined
     }

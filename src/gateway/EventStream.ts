@@ -136,6 +136,8 @@ export const make = (options: {
     const end = () => {
       if (over) return
       over = true
+      // from here on neither more nor a heartbeat is for this body
+      idle = false
       body.push(null)
     }
     const give = (page: Page) => {
@@ -156,7 +158,6 @@ export const make = (options: {
     )
     // EL3: called when the client has taken the last write; until then nothing more is read
     const read = () => {
-      if (over) return
       if (given < writes.length) return void body.push(writes[given++])
       writes = []
       const page = reader.take()
@@ -171,7 +172,7 @@ export const make = (options: {
       read()
     }
     const beat = () => {
-      if (!idle || over) return
+      if (!idle) return
       idle = false
       body.push(comment)
     }

@@ -22,6 +22,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import { setMaxListeners } from "node:events"
 import * as Http from "node:http"
 import type { Agents } from "../agent/Agent.js"
 import type { Sessions } from "../session/Sessions.js"
@@ -35,6 +36,7 @@ import * as Handlers from "./Handlers.js"
 import * as Metrics from "./Metrics.js"
 import * as ResponseBody from "./ResponseBody.js"
 import * as Handshake from "./socket/Handshake.js"
+import * as Unparsed from "./Unparsed.js"
 
 /** @since 0.1.0 */
 export interface Options {
@@ -139,6 +141,8 @@ export const make = Effect.fnUntraced(function*(
   const tickets = Credentials.makeTickets(options.maxTickets ?? 1024)
   const handshakes = Handshake.make({ maxFrame: maxBodyBytes, closeTimeout })
   const down = new AbortController()
+  // each request whose body is being read listens to it
+  setMaxListeners(0, down.signal)
 
   const metrics = yield* Metrics.make(streams)
   const page = yield* Console.load(options.console)
@@ -201,6 +205,7 @@ export const make = Effect.fnUntraced(function*(
     handle(request, response)
   }
   node.on("request", handler)
+  Unparsed.listen(node)
   handshakes.listen(node, handler)
 
   // An open response keeps a server from closing, so whatever is open ends first: event streams at once, requests

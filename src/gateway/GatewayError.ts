@@ -60,6 +60,25 @@ export class ContentTypeRefused extends Schema.TaggedError<ContentTypeRefused>()
   message
 }, HttpApiSchema.annotations({ status: 415 })) {}
 
+/** It is no HTTP, or two readers could take it for two things; the connection is closed. @since 0.1.0 */
+export class RequestMalformed extends Schema.TaggedError<RequestMalformed>()(
+  "RequestMalformed",
+  { message },
+  HttpApiSchema.annotations({ status: 400 })
+) {}
+
+/** The head of the request, or all of it, took too long to come. @since 0.1.0 */
+export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()(
+  "RequestTimeout",
+  { message },
+  HttpApiSchema.annotations({ status: 408 })
+) {}
+
+/** The address and the headers are larger than Node takes, 16 KiB together. @since 0.1.0 */
+export class HeadTooLarge
+  extends Schema.TaggedError<HeadTooLarge>()("HeadTooLarge", { message }, HttpApiSchema.annotations({ status: 431 }))
+{}
+
 /** A route that speaks WebSocket was asked for something else. @since 0.1.0 */
 export class UpgradeRequired extends Schema.TaggedError<UpgradeRequired>()(
   "UpgradeRequired",
@@ -126,6 +145,9 @@ export const Refusal = Schema.Union(
   MethodNotAllowed,
   BodyTooLarge,
   ContentTypeRefused,
+  RequestMalformed,
+  RequestTimeout,
+  HeadTooLarge,
   InternalError,
   Draining
 )

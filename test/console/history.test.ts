@@ -33,7 +33,7 @@ const runOf = (n: number): ReadonlyArray<SessionEvent> => [
         status: "completed",
         content: [{
           type: "diff",
-          path: `/work/${toolCallId}.txt`,
+          path: `/project/${toolCallId}.txt`,
           oldText: file,
           newText: file.replace("line 7", "line seven")
         }]

@@ -19,6 +19,7 @@ import * as Gateway from "../../src/gateway/Gateway.js"
 import * as EventLog from "../../src/log/EventLog.js"
 import * as Sessions from "../../src/session/Sessions.js"
 import * as ScriptedAgent from "../../src/testing/ScriptedAgent.js"
+import * as Browser from "../console/browser.js"
 import { until } from "./fixture.js"
 
 leakFreeFile()
@@ -106,9 +107,12 @@ const ndjson: Follower = (url, sees) =>
     return () => controller.abort()
   })
 
+/** Of all events that the session has. */
+const types = ["SessionOpened", "AgentConnected", "RunStarted", "RunQueued", "TextChunk", "RunEnded"]
+
 const eventSource: Follower = (url, sees) => {
   const source = new EventSource(`${url}/events`)
-  for (const type of ["SessionOpened", "AgentConnected", "RunStarted", "RunQueued", "TextChunk", "RunEnded"]) {
+  for (const type of types) {
     source.addEventListener(type, ({ data, lastEventId }) => {
       expect(JSON.parse(data).seq).toBe(Number(lastEventId))
       sees(Number(lastEventId))
@@ -140,6 +144,24 @@ const effect = (url: string, sees: (seq: number) => void) =>
     )
   }).pipe(Effect.provide(NodeHttpClient.layer), Effect.orDie)
 
+/** A page of the gateway, in Chromium: it is loaded through the same network. */
+const browser = (url: string, sees: (seq: number) => void) =>
+  Effect.gen(function*() {
+    const { page } = yield* Browser.open()
+    yield* Effect.promise(async () => {
+      await page.goto(new URL("/health", url).href)
+      await page.exposeFunction("sees", sees)
+      await page.evaluate(`
+        const source = new EventSource(${JSON.stringify(`${url}/events`)})
+        for (const type of ${JSON.stringify(types)}) {
+          source.addEventListener(type, ({ data, lastEventId }) => {
+            if (JSON.parse(data).seq === Number(lastEventId)) sees(Number(lastEventId))
+          })
+        }
+      `)
+    })
+  })
+
 const followers: Readonly<
   Record<string, (url: string, sees: (seq: number) => void) => Effect.Effect<void, never, Scope.Scope>>
 > = {
@@ -147,6 +169,7 @@ const followers: Readonly<
   "curl, with Last-Event-ID": scoped(curl),
   "fetch, with NDJSON": scoped(ndjson),
   "the eventsource package": scoped(eventSource),
+  "the EventSource of Chromium": browser,
   "createClient": scoped(plain),
   "Client": effect
 }
@@ -173,9 +196,11 @@ const random = (seed: number) => (below: number) => {
   return Math.floor(seed / 2_147_483_648 * below)
 }
 
-const cuts = 12
+/** A browser's own client waits for a second before each new connection, as it is asked to. */
+const cutsOf = (name: string) => name.includes("ventSource") || name.includes("eventsource") ? 4 : 12
 
 for (const [index, [name, follow]] of Object.entries(followers).entries()) {
+  const cuts = cutsOf(name)
   it.scopedLive(
     `EL2 ${name}: cut ${cuts} times at random, nothing is lost and nothing comes twice`,
     () =>

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -104,6 +105,32 @@ describe("EventStream", () => {
         expect(parseSse(text()).map(({ id }) => id)).toEqual(Chunk.toArray(Chunk.range(1, 1001)))
       }))
   }
+
+  it.scoped("what comes when it has ended is not given: neither what was being read nor a heartbeat", () =>
+    Effect.gen(function*() {
+      const streams = make()
+      const gate = yield* Deferred.make<void>()
+      const next = Effect.as(Deferred.await(gate), Option.some(entries(1)))
+      const waiting: Array<() => void> = []
+      const idle = { ...reader([]), waits: () => true, onMore: (callback: () => void) => void waiting.push(callback) }
+      const bodies = [
+        yield* streams.open("sse", reader([], { then: next })),
+        yield* streams.open("sse", idle),
+        yield* streams.open("sse", idle)
+      ]
+      const errors: Array<Error> = []
+      const clients = bodies.map((body) => client(body.on("error", (error) => errors.push(error))))
+      yield* turns
+      yield* streams.end
+      yield* Deferred.succeed(gate, void 0)
+      // one is woken, and one is left to its heartbeat
+      waiting[0]?.()
+      yield* TestClock.adjust("30 seconds")
+      yield* turns
+      expect(errors).toEqual([])
+      expect(waiting.length).toBe(2)
+      for (const { ended, text } of clients) expect([ended(), text()]).toEqual([true, "retry: 1000\n\n"])
+    }))
 
   it.scoped("NDJSON is one stored event a line, and its first write only sends the headers", () =>
     Effect.gen(function*() {

@@ -60,6 +60,7 @@ export const command = Command.make(
         maxBodyBytes: settings.limits?.bodyBytes,
         maxEventStreams: settings.limits?.eventStreams,
         publicMetrics: settings.metrics?.public,
+        maxTickets: settings.limits?.tickets,
         maxConnections: settings.limits?.connections,
         headersTimeout: seconds(settings.limits?.headersTimeout),
         requestTimeout: seconds(settings.limits?.requestTimeout)

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 
-import * as Resume from "../Resume.js"
+import * as Patience from "./Patience.js"
 
 /**
  * `_tag` says what it is, as docs/http.md lists it; `details` has all that the gateway told, and `status` how. Of
@@ -55,6 +55,6 @@ export const refusal = async (url: string, response: Response): Promise<Holdfast
     _tag: "ForeignServer",
     message: `what answers at ${url} (${status}) is not a Holdfast gateway of this version`
   }
-  const retryAfterMillis = Resume.retryAfter(headers.get("retry-after"), Date.now())
+  const retryAfterMillis = Patience.asked(headers)
   return new HoldfastError(retryAfterMillis === 0 ? error : { retryAfterMillis, ...error }, status)
 }

@@ -6,6 +6,7 @@
 import * as EventText from "../EventText.js"
 import * as Resume from "../Resume.js"
 import { HoldfastError, refusal, unreachable } from "./HoldfastError.js"
+import { sleep } from "./Patience.js"
 import type { StoredEvent } from "./types.js"
 
 /** @since 0.1.0 */
@@ -44,19 +45,6 @@ const reasonOf = (url: string, error: unknown) =>
     : error._tag === "ForeignServer"
     ? `${url} says ${error.status}`
     : error.message
-
-/** Waits, or until the signal is aborted. */
-const sleep = (millis: number, signal: AbortSignal) =>
-  new Promise<void>((resolve) => {
-    const done = () => {
-      clearTimeout(timer)
-      signal.removeEventListener("abort", done)
-      resolve()
-    }
-    const timer = setTimeout(done, millis)
-    if (signal.aborted) done()
-    else signal.addEventListener("abort", done)
-  })
 
 /** The pieces of text of one connection; it throws when that ends, however it ends. */
 async function* connect(

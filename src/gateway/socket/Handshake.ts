@@ -90,6 +90,8 @@ export const make = (options: {
         heads.set(request, head)
         sockets.add(socket)
         socket.once("close", () => sockets.delete(socket))
+        // Node has taken its own listener off: without one a connection that breaks would end the process
+        socket.on("error", () => socket.destroy())
         const response = new Http.ServerResponse(request)
         response.shouldKeepAlive = false
         response.assignSocket(request.socket)

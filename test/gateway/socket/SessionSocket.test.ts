@@ -328,6 +328,23 @@ describe("before the upgrade", () => {
       expect(other.received()).toMatch(/^HTTP\/1.1 200 [^]*"ok"/)
     }))
 
+  it.scopedLive("a client that asked another route for an upgrade, and is gone while it is answered, takes nothing with it", () =>
+    Effect.gen(function*() {
+      const log = memoryLog()
+      const gateway = yield* start(log.sessions, { maxEventStreams: 1 })
+      yield* Effect.scoped(Effect.gen(function*() {
+        const client = yield* connect(gateway)
+        client.write(get(`/v1/sessions/${id}/events`, "Connection: upgrade", "Upgrade: websocket"))
+        yield* until("the answer", () => client.received().includes("retry:"))
+      }))
+      // what is written to it now meets a connection that is reset
+      const free = Effect.gen(function*() {
+        log.append(1)
+        return (yield* request(gateway, "GET", `/v1/sessions/${id}/events?follow=false`)).status === 200
+      })
+      expect(yield* Effect.repeat(free, { until: (free) => free, times: 500 })).toBe(true)
+    }))
+
   it.scopedLive("what comes with the handshake is not lost", () =>
     Effect.gen(function*() {
       const gateway = yield* start(memoryLog().sessions)
