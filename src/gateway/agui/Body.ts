@@ -5,14 +5,15 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import type * as Chunk from "effect/Chunk"
+import * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { LimitReached } from "../../domain/Errors.js"
+import * as Intake from "../../lifecycle/stream/Intake.js"
 import type { EventStreams } from "../EventStream.js"
 import type { Draining } from "../GatewayError.js"
 import type { Encoding } from "./Encoding.js"
@@ -53,21 +54,29 @@ export const open = Effect.fnUntraced(function*<E>(options: {
   readonly groups: Stream.Stream<Uint8Array, E>
 }): Effect.fn.Return<Stream.Stream<Uint8Array>, LimitReached | Draining, Scope.Scope> {
   const { encoding, groups, heartbeat, streams } = options
-  // capacity 0: an offer waits for a taker, so nothing is read ahead of the client
-  const out = yield* Mailbox.make<Uint8Array>(0)
-  yield* streams.admit(() => void out.unsafeDone(Exit.void))
+  // of one: whoever offers waits until it is taken, so nothing is read ahead of the client
+  const out = Intake.make<Uint8Array>(1)
+  const end = () => out.end(Exit.void)
+  yield* streams.admit(end)
   yield* groups.pipe(
-    Stream.runForEachChunk((page) => Effect.forEach(writes(page), (bytes) => out.offer(bytes), { discard: true })),
+    Stream.runForEachChunk((page) => Effect.forEach(writes(page), (bytes) => out.offer([bytes]), { discard: true })),
     Effect.catchAllCause((cause) =>
       (Cause.isDie(cause) ? Effect.logError : Effect.logDebug)("an AG-UI run ended early", cause)
     ),
-    Effect.ensuring(out.end),
+    Effect.ensuring(Effect.sync(end)),
     Effect.forkScoped
   )
   const comment = encoding.heartbeat
   if (comment !== undefined) {
-    // taken only while the client waits for something, so never within a group, and never a heap of them
-    yield* Effect.sync(() => out.unsafeOffer(comment)).pipe(Effect.delay(heartbeat), Effect.forever, Effect.forkScoped)
+    // between groups, and one at most while the client takes nothing
+    const beat = Effect.sync(() => {
+      if (!out.full()) out.push([comment])
+    })
+    yield* beat.pipe(Effect.delay(heartbeat), Effect.forever, Effect.forkScoped)
   }
-  return Stream.concat(Stream.succeed(encoding.preamble), Mailbox.toStream(out))
+  const rest = Effect.flatMap(
+    out.takeAll,
+    ([writes, done]) => done && Chunk.isEmpty(writes) ? Effect.fail(Option.none()) : Effect.succeed(writes)
+  )
+  return Stream.concat(Stream.succeed(encoding.preamble), Stream.repeatEffectChunkOption(rest))
 })
