@@ -18,7 +18,6 @@ import * as InMemory from "./InMemory.js"
 
 leakFreeFile()
 
-
 const confirmation = { kind: "confirmation", message: "Go on?" } as const
 const hang = Effect.async<never>(() => {})
 const background = RunId.make("run_background")

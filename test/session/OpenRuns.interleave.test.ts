@@ -16,7 +16,6 @@ import * as InMemory from "./InMemory.js"
 
 leakFreeFile()
 
-
 const died = new AgentDied({ exitCode: 3, signal: null, stderr: "", message: "the agent died: exit code 3" })
 const confirmation = { kind: "confirmation", message: "Go on?" } as const
 /** Not `Effect.never`, which holds a real timer. */

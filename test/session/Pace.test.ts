@@ -25,7 +25,6 @@ import * as InMemory from "./InMemory.js"
 
 leakFreeFile()
 
-
 const child = RunId.make("run_child")
 const every: Coalesce = { every: Duration.millis(16) }
 const confirmation = { kind: "confirmation", message: "Go on?" } as const
