@@ -63,12 +63,17 @@ describe("commands", () => {
     await client.answer(id, "eli_a", { action: "accept", content: { optionId: "yes" } })
     await client.decisions(id)
     await client.revoke(id, "a&b")
+    await client.shell(id, { data: "ls\r", columns: 80, rows: 24 })
+    await client.startProcess(id, { command: "npm test", cwd: "app", env: { CI: "1" }, name: "tests" })
+    await client.stopProcess(id, "prc_a")
 
     const missing = new Map<string, string>()
     HttpApi.reflect(Api, {
       onGroup: () => {},
       onEndpoint: ({ endpoint }) => {
-        const route = `${endpoint.method} ${endpoint.path.replace(":id", id).replace(":elicitationId", "eli_a")}`
+        const route = `${endpoint.method} ${
+          endpoint.path.replace(":id", id).replace(":elicitationId", "eli_a").replace(":processId", "prc_a")
+        }`
         const made = calls.filter(({ method, path }) => `${method} ${path}` === route)
         if (made.length === 0) missing.set(endpoint.name, route)
         for (const { body, headers, query } of made) {
@@ -86,7 +91,7 @@ describe("commands", () => {
     expect(new Set(calls.map(({ headers }) => headers.authorization))).toEqual(new Set(["Bearer s3cret"]))
     expect(calls.find(({ headers }) => headers["idempotency-key"] === "once")?.body)
       .toEqual({ prompt: [{ type: "text", text: "hello" }], whenBusy: "queue" })
-    expect(calls.at(-1)?.query.get("subject")).toBe("a&b")
+    expect(calls.find(({ path }) => path.endsWith("/decisions"))?.query.get("subject")).toBe("a&b")
   })
 
   it("an id is one part of a path, whatever is in it", async () => {

@@ -92,6 +92,24 @@ export interface Client {
   ) => Promise<void>
   readonly decisions: (session: string, options?: CallOptions) => Promise<ReadonlyArray<Decision>>
   readonly revoke: (session: string, subject: string, options?: CallOptions) => Promise<void>
+  /** Types into the session's shell, where its agent has one, or changes the size of its terminal. */
+  readonly shell: (
+    session: string,
+    input: { readonly data?: string; readonly columns?: number; readonly rows?: number },
+    options?: CallOptions
+  ) => Promise<void>
+  /** Starts a command beside the agent; what becomes of it is told by events. */
+  readonly startProcess: (
+    session: string,
+    process: {
+      readonly command: string
+      readonly cwd?: string
+      readonly env?: Readonly<Record<string, string>>
+      readonly name?: string
+    },
+    options?: CallOptions
+  ) => Promise<{ readonly processId: string }>
+  readonly stopProcess: (session: string, processId: string, options?: CallOptions) => Promise<void>
   /**
    * The session's events after `after`, replayed and followed, without a gap or a duplicate and without end: a
    * connection that breaks is made again, from the event after the last one that came. It throws a `HoldfastError`
@@ -173,6 +191,10 @@ export const createClient = (options: ClientOptions): Client => {
       call("POST", `${of(session)}/elicitations/${encodeURIComponent(elicitation)}`, options, answer),
     decisions: async (session, options) => (await call("GET", `${of(session)}/decisions`, options)).decisions,
     revoke: (session, subject, options) => call("DELETE", `${of(session)}/decisions${search({ subject })}`, options),
+    shell: (session, input, options) => call("POST", `${of(session)}/shell`, options, input),
+    startProcess: (session, process, options) => call("POST", `${of(session)}/processes`, options, process),
+    stopProcess: (session, processId, options) =>
+      call("DELETE", `${of(session)}/processes/${encodeURIComponent(processId)}`, options),
     events: (session, options) => events(connection, session, options)
   }
 }
