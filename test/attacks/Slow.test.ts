@@ -35,10 +35,10 @@ describe("a client that takes its time", () => {
         })
       )
       expect((yield* request(gateway, "GET", "/health")).status).toBe(200)
-      yield* until("the end of all", () => clients.every((client) => client.closed()), 20_000)
+      yield* until("the end of all", () => clients.every((client) => client.closed()), 60_000)
       for (const client of clients) expect(client.received()).toMatch(/^(HTTP\/1.1 408 [^]*"RequestTimeout"|$)/)
       yield* dripping.await
-    }), 60_000)
+    }), 90_000)
 
   it.scopedLive("with the body of its request is told so and cut off", () =>
     Effect.gen(function*() {
@@ -53,10 +53,10 @@ describe("a client that takes its time", () => {
         }, { concurrency: "unbounded", discard: true })
       )
       expect((yield* request(gateway, "GET", "/health")).status).toBe(200)
-      yield* until("the end of all", () => clients.every((client) => client.closed()), 20_000)
+      yield* until("the end of all", () => clients.every((client) => client.closed()), 60_000)
       for (const client of clients) expect(client.received()).not.toMatch(/^HTTP\/1.1 2/)
       yield* dripping.await
-    }), 60_000)
+    }), 90_000)
 
   it.scopedLive(
     "to say anything at all is cut off, but one that was served may wait for its next request",
@@ -113,7 +113,7 @@ describe("too many clients", () => {
             Effect.sync(() =>
               client.write(index % 2 === 0 ? head : `${head}\r\n{`)
             )))
-        yield* until("the end of all", () => slow.every((client) => client.closed()), 20_000)
+        yield* until("the end of all", () => slow.every((client) => client.closed()), 60_000)
         const told = slow.filter((client) => client.received().includes("RequestTimeout"))
         // the rest were too many
         expect(told.length).toBeGreaterThan(10)
@@ -157,7 +157,11 @@ describe("too many clients", () => {
     () =>
       Effect.gen(function*() {
         const folder = yield* Program.temporary
-        const gateway = yield* Program.gateway(folder)
+        // however slowly this machine connects them, none is cut off before all are there
+        const gateway = yield* Program.gateway(folder, {
+          HOLDFAST_LIMITS_HEADERS_TIMEOUT: "170",
+          HOLDFAST_LIMITS_REQUEST_TIMEOUT: "170"
+        })
         const port = Number(new URL(gateway.url).port)
         const pid = gateway.process.pid ?? 0
         // both ends are on this machine, and each process has its own limit of files; Node raises the soft one to the hard

@@ -91,7 +91,8 @@ describe("commands", () => {
     expect(new Set(calls.map(({ headers }) => headers.authorization))).toEqual(new Set(["Bearer s3cret"]))
     expect(calls.find(({ headers }) => headers["idempotency-key"] === "once")?.body)
       .toEqual({ prompt: [{ type: "text", text: "hello" }], whenBusy: "queue" })
-    expect(calls.find(({ path }) => path.endsWith("/decisions"))?.query.get("subject")).toBe("a&b")
+    expect(calls.find(({ method, path }) => method === "DELETE" && path.endsWith("/decisions"))?.query.get("subject"))
+      .toBe("a&b")
   })
 
   it("an id is one part of a path, whatever is in it", async () => {

@@ -14,7 +14,7 @@ const encode = Schema.encodeSync(Schema.parseJson(StoredEvent.StoredEvent))
 
 // what JSON makes of numbers that it has no word for, and JavaScript of this name, is no matter of the schema
 const events = Arbitrary.make(Schema.typeSchema(SessionEvent)).filter((event) =>
-  !/NaN|Infinity|__proto__/.test(FastCheck.stringify(event))
+  !/NaN|Infinity|__proto__/i.test(FastCheck.stringify(event))
 )
 
 describe("SessionEvent", () => {

@@ -57,7 +57,7 @@ describe("ScriptedAgent", () => {
       const connection = yield* agent.connect(options)
       yield* connection.prompt(run, hello)
       const signals = yield* untilEnd(connection)
-      assert.deepInclude(signals, { _tag: "Said", event: text("hello") })
+      assert.deepInclude(signals, { _tag: "Said", event: text("hello"), run: undefined })
       assert.deepStrictEqual(signals.at(-1), ended({ _tag: "Stopped", stopReason: "end_turn" }))
       yield* nothingMore(connection)
     }))
@@ -94,7 +94,7 @@ describe("ScriptedAgent", () => {
         assert(asked._tag === "Asked")
         assert.deepStrictEqual(asked.request, question)
         yield* asked.reply(reply)
-        assert.deepStrictEqual((yield* untilEnd(connection))[0], { _tag: "Said", event: text(said) })
+        assert.deepStrictEqual((yield* untilEnd(connection))[0], { _tag: "Said", event: text(said), run: undefined })
       }
     }))
 
@@ -141,7 +141,7 @@ describe("ScriptedAgent", () => {
       })
       const connection = yield* agent.connect(options)
       yield* connection.prompt(run, hello)
-      assert.deepStrictEqual(yield* connection.signals.take, { _tag: "Said", event: text("last") })
+      assert.deepStrictEqual(yield* connection.signals.take, { _tag: "Said", event: text("last"), run: undefined })
       assert.strictEqual(yield* Effect.flip(connection.signals.take), died)
       assert.strictEqual(yield* Effect.flip(connection.prompt(run, hello)), died)
     }))

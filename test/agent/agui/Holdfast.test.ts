@@ -46,16 +46,19 @@ const roundTrip = (events: ReadonlyArray<AgentEvent>): ReadonlyArray<AgentEvent>
   })
 }
 
-/** As JSON has it: what is absent and what is `null` are one, and names of messages are the edge's own. */
+/** As JSON has it: what is absent and what is `null` are one, and names of messages and keys of prompts are each side's own. */
 const plain = (event: AgentEvent): unknown =>
-  JSON.parse(JSON.stringify({ ...event, messageId: undefined }), (_, value) => value === null ? undefined : value)
+  JSON.parse(
+    JSON.stringify({ ...event, messageId: undefined, idempotencyKey: undefined }),
+    (_, value) => value === null ? undefined : value
+  )
 
 const tools = /^ToolCall/
 
 describe("an event that the AG-UI edge tells", () => {
   it.prop("is read back as that event", [
     Arbitrary.make(Schema.typeSchema(AgentEvent)).filter((event) =>
-      !tools.test(event.type) && !/NaN|Infinity|__proto__/.test(FastCheck.stringify(event))
+      !tools.test(event.type) && !/NaN|Infinity|__proto__/i.test(FastCheck.stringify(event))
     )
   ], ([event]) => {
     const isNothing = "text" in event && event.text === "" ||

@@ -76,11 +76,11 @@ describe("holdfast serve", () => {
     Effect.gen(function*() {
       const cwd = yield* Program.folder
       const port = yield* busyPort
-      yield* write(`${cwd}/holdfast.yaml`, `prot: 1\nport: ${port}\nagents: { a: { kind: loop } }`)
+      yield* write(`${cwd}/holdfast.yaml`, `prot: 1\nport: ${port}\nagents: { a: { kind: cloud } }`)
       const wrong = yield* Program.run({ cwd }, "serve")
       expect(wrong.stderr.split("\n")).toEqual([
         expect.stringMatching(/^holdfast: holdfast.yaml: prot: is unexpected, expected: "host"/),
-        "holdfast: holdfast.yaml: agents.a.kind: the kind \"loop\" is not supported by this version; there are \"acp\", \"agui\"",
+        "holdfast: holdfast.yaml: agents.a.kind: must be a kind of agent (acp, agentctl, agui, loop), not \"cloud\"",
         ""
       ])
       expect(wrong.code).toBe(2)
