@@ -202,6 +202,23 @@ describe("a connection that is cut", () => {
       expect(yield* network.connections).toBeGreaterThan(before)
     }))
 
+  it.scopedLive("SM7 or half open: a host that vanished without a word is found by the deadline, and the turn goes on over the next one", () =>
+    Effect.gen(function*() {
+      const { connection, host, network } = yield* connected({ idle: Duration.millis(300) })
+      host.onPrompt = () => host.chunk("I work")
+      yield* prompt(connection, 1)
+      yield* until(connection, ({ _tag }) => _tag === "Said")
+      const before = yield* network.connections
+      yield* network.stall
+      // both sockets are up; no data comes, and no pong
+      const dialed = Effect.map(network.connections, (connections) => connections > before)
+      yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => dialed }).pipe(Effect.timeout("20 seconds"))
+      yield* network.resume
+      yield* eventually(() => host.readers() === 1)
+      host.complete(1)
+      expect((yield* untilTurnEnded(connection)).at(-1)).toMatchObject({ run: run(1), result: { _tag: "Stopped" } })
+    }))
+
   it.scopedLive("in a turn of which nothing more comes is given up after the silence, as Lost", () =>
     Effect.gen(function*() {
       const { connection, host, network } = yield* connected({ turnSilence: Duration.millis(100) })
