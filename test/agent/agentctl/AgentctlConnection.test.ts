@@ -210,11 +210,12 @@ describe("a connection that is cut", () => {
       yield* until(connection, ({ _tag }) => _tag === "Said")
       const before = yield* network.connections
       yield* network.stall
-      // both sockets are up; no data comes, and no pong
-      const dialed = Effect.map(network.connections, (connections) => connections > before)
-      yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => dialed }).pipe(Effect.timeout("20 seconds"))
+      // all sockets are up; no data comes, and no pong: both streams are dialed again
+      yield* Effect.repeat(Effect.sleep("5 millis"), {
+        until: () => Effect.map(network.connections, (connections) => connections >= before + 2)
+      }).pipe(Effect.timeout("20 seconds"))
       yield* network.resume
-      yield* eventually(() => host.readers() === 1)
+      yield* until(connection, (signal) => JSON.stringify(signal).includes("the agent host was cut within a turn"))
       host.complete(1)
       expect((yield* untilTurnEnded(connection)).at(-1)).toMatchObject({ run: run(1), result: { _tag: "Stopped" } })
     }))
