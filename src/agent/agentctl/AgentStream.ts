@@ -27,14 +27,18 @@ import * as Wire from "./Wire.js"
 /** Both streams: soon at first, because what an agent says meanwhile is kept by its host, though not much of it. @since 0.1.0 */
 export const redial = Backoff.make({ base: "100 millis", cap: "2 seconds" })
 
-/** A host that is silent for so long is gone; it is asked for a sign of life before. @since 0.1.0 */
-export const liveness = {
-  idle: "45 seconds",
+/**
+ * A host that is silent for so long is gone (SM7): a peer that vanished fails no read. It is asked for a sign of life twice before.
+ *
+ * @since 0.1.0
+ */
+export const liveness = (idle: Duration.DurationInput = "45 seconds") => ({
+  idle,
   probe: {
-    every: "15 seconds",
+    every: Duration.times(idle, 1 / 3),
     send: (socket: { readonly ping: Effect.Effect<void, WebSocketSource.WebSocketError> }) => socket.ping
   }
-} as const
+})
 
 /** How a frame goes back on the connection that a request came on. @since 0.1.0 */
 export type Respond = (frame: string) => Effect.Effect<void, WebSocketSource.WebSocketError>
@@ -73,6 +77,7 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly disconnected: Effect.Effect<void>
   /** The host is gone for good, or broke the protocol. Nothing is dialed any more. */
   readonly lost: (error: AgentError) => Effect.Effect<void>
+  readonly idle: Duration.DurationInput | undefined
   readonly outage: Duration.DurationInput
   readonly maxFrame: number
 }): Effect.fn.Return<AgentStream, never> {
@@ -121,7 +126,7 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const handle = yield* streams.attach<Effect.Effect.Success<typeof connect>, DialError>(key, {
     redial,
-    ...liveness,
+    ...liveness(options.idle),
     connect,
     connectTimeout: "15 seconds",
     run: ({ calls, closed, pull, send }, heartbeat) =>

@@ -117,6 +117,7 @@ export const connect = (
           again ? Effect.zipRight(commands.reconnected, Effect.forkScoped(questions.reconcile)) : Effect.void,
         disconnected: questions.disconnected,
         lost: fail,
+        idle: options.idle,
         outage: options.outage ?? Duration.seconds(30),
         maxFrame
       })
@@ -147,6 +148,7 @@ export const connect = (
       folder,
       say,
       unknown: frames.unknown,
+      idle: options.idle,
       maxFrame
     })
 

@@ -34,6 +34,8 @@ export const AgentctlOptions = Schema.Struct({
   description: Schema.optional(Schema.String),
   /** From the first request until the session is open; 60 seconds by default. */
   startTimeout: Wait,
+  /** How long the host may say nothing, though it is asked for a sign of life, until its connection is taken for cut; 45 seconds by default. */
+  idle: Wait,
   /** How long the host may be out of reach before it is given up; 30 seconds by default. */
   outage: Wait,
   /** After how much silence a turn within which the connection was cut is given up; 5 minutes by default. */

@@ -19,10 +19,12 @@ export interface Call {
 
 const timeout = "30 seconds"
 
-const causeOf = (error: unknown): string =>
-  Predicate.isError(error)
-    ? error.message || String(Predicate.hasProperty(error, "code") ? error.code : error)
-    : String(error)
+/** With the system's name for it, which can be looked up: `ECONNREFUSED`, `DEPTH_ZERO_SELF_SIGNED_CERT`. */
+const causeOf = (error: unknown): string => {
+  if (!Predicate.isError(error)) return String(error)
+  const code = Predicate.hasProperty(error, "code") ? String(error.code) : ""
+  return error.message.includes(code) ? error.message || String(error) : `${error.message} (${code})`
+}
 
 const reasonOf = (status: number): HostError["reason"] =>
   status === 401 || status === 403 ? "Unauthorized" : status === 404 ? "Gone" : status < 400 ? "Redirected" : "Refused"

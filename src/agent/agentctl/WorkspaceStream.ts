@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -35,6 +36,7 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly say: (event: AgentEvent) => Effect.Effect<void>
   /** A type that this version does not know: told once each. */
   readonly unknown: (type: string) => Effect.Effect<void>
+  readonly idle: Duration.DurationInput | undefined
   readonly maxFrame: number
 }): Effect.fn.Return<Workspace> {
   const { control, folder, instance, say, sessionId, streams } = options
@@ -48,7 +50,7 @@ export const make = Effect.fnUntraced(function*(options: {
     HostError.HostError | WebSocketSource.WebSocketError
   >(key, {
     redial,
-    ...liveness,
+    ...liveness(options.idle),
     connectTimeout: "15 seconds",
     connect: Effect.flatMap(
       control.socket(instance, "/api/v1/workspace/stream"),

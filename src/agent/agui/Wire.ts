@@ -55,11 +55,7 @@ export const make = Effect.fnUntraced(function*(options: AguiAgentOptions) {
   const headers = headersOf(options)
   const maxEvent = options.maxEventCharacters ?? defaults.maxEventCharacters
   const source = (request: HttpClientRequest.HttpClientRequest) =>
-    Effect.provideService(
-      SseSource.make({ request: HttpClientRequest.setHeaders(request, headers), maxEvent }),
-      HttpClient.HttpClient,
-      client
-    )
+    SseSource.make({ request: HttpClientRequest.setHeaders(request, headers), maxEvent })
   const post = (url: string, body: object) =>
     HttpClientRequest.setHeaders(HttpClientRequest.bodyUnsafeJson(HttpClientRequest.post(url), body), headers)
 
@@ -97,9 +93,7 @@ export const isNotThereYet = ({ code, reason }: SseSource.SseError): boolean =>
  *
  * @since 0.1.0
  */
-export const probe = (
-  options: AguiAgentOptions
-): Effect.Effect<ReadonlyArray<string>, AgentError, HttpClient.HttpClient> =>
+export const probe = (options: AguiAgentOptions): Effect.Effect<ReadonlyArray<string>, AgentError> =>
   Effect.gen(function*() {
     const ask = (url: string) =>
       SseSource.make({ request: HttpClientRequest.setHeaders(HttpClientRequest.get(url), headersOf(options)) }).pipe(

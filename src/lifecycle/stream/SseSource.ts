@@ -13,18 +13,17 @@
  *
  * @since 0.1.0
  */
-import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { createParser } from "eventsource-parser"
+import * as HttpText from "./HttpText.js"
 import type { Pull } from "./Inbox.js"
 
 /**
@@ -78,19 +77,30 @@ export interface SseSource {
 const longest = Duration.minutes(5)
 
 /** The first KiB of an answer that is no event stream, for whoever has to find out why; it may not come, or never end. */
-const beginning = ({ stream }: HttpClientResponse.HttpClientResponse): Effect.Effect<string> =>
-  stream.pipe(
-    Stream.decodeText(),
-    Stream.interruptAfter("1 second"),
-    Stream.runFoldWhile("", (text) => text.length < 1024, (text, more) => text + more),
-    Effect.map((text) => text.slice(0, 1024)),
-    Effect.orElseSucceed(() => "")
+const beginning = ({ pull }: HttpText.Answer<SseError>): Effect.Effect<string> => {
+  let text = ""
+  const more = Effect.map(pull, (texts) => void (text += Chunk.join(texts, "")))
+  return Effect.repeat(more, { while: () => text.length < 1024 }).pipe(
+    Effect.timeout("1 second"),
+    Effect.ignore,
+    Effect.map(() => text.slice(0, 1024))
   )
+}
 
-const codeOf = (cause: unknown): string | undefined => {
-  if (typeof cause !== "object" || cause === null) return undefined
-  if ("code" in cause && typeof cause.code === "string") return cause.code
-  return "cause" in cause ? codeOf(cause.cause) : undefined
+/** What went wrong, and the system's name for it. Who is dialed at several addresses gets an error that has a code only. */
+const detailsOf = (cause: unknown): { readonly said: string; readonly code?: string } => {
+  const code = Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : undefined
+  const said = Predicate.isError(cause) ? cause.message : ""
+  if (code === undefined) return { said: said || "the connection was closed" }
+  return { said: said.includes(code) ? said : said === "" ? code : `${said} (${code})`, code }
+}
+
+/** What is sent: it is in memory, as it is sent again with each dial. */
+const bodyOf = ({ body }: HttpClientRequest.HttpClientRequest): string | Uint8Array | undefined => {
+  if (body._tag === "Empty") return undefined
+  if (body._tag === "Uint8Array") return body.body
+  if (body._tag === "Raw" && typeof body.body === "string") return body.body
+  throw new TypeError(`the request of an event stream may have a body of text or bytes, not of ${body._tag}`)
 }
 
 /**
@@ -99,15 +109,16 @@ const codeOf = (cause: unknown): string | undefined => {
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function*(options: {
+  /** Without a body, or with one of text or bytes (`bodyJson`): it is sent with each dial. */
   readonly request: HttpClientRequest.HttpClientRequest
   /** Where to begin; at the server's choice when left out. */
   readonly after?: string | undefined
   /** The largest event, in characters; 1 MiB when left out. */
   readonly maxEvent?: number | undefined
 }) {
-  const client = HttpClient.withScope(yield* HttpClient.HttpClient)
   const { maxEvent = 1024 * 1024, request } = options
   const { url } = request
+  const body = bodyOf(request)
   const position = yield* Ref.make(Option.fromNullable(options.after))
   let retry = Duration.zero
 
@@ -117,16 +128,21 @@ export const make = Effect.fnUntraced(function*(options: {
     details: Partial<Pick<SseError, "status" | "body" | "location" | "code">> = {}
   ) => new SseError({ url, reason, message, ...details })
 
-  const check = (response: HttpClientResponse.HttpClientResponse) => {
-    const { headers, status } = response
+  const lost = (reason: "Unreachable" | "Cut", cause: unknown) => {
+    const { said, ...details } = detailsOf(cause)
+    return failed(reason, `${url} ${reason === "Cut" ? "broke off" : "cannot be reached"}: ${said}`, details)
+  }
+
+  const check = (answer: HttpText.Answer<SseError>) => {
+    const { headers, status } = answer
     const type = headers["content-type"] ?? "no content type"
-    if (status === 200 && type.startsWith("text/event-stream")) return Effect.succeed(response)
+    if (status === 200 && type.startsWith("text/event-stream")) return Effect.succeed(answer.pull)
     const { location } = headers
     const message = status === 200
       ? `${url} answered with ${type} and not with text/event-stream`
       : `${url} answered ${status}${location === undefined ? "" : `, to go to ${location},`} and no events`
     return Effect.flatMap(
-      beginning(response),
+      beginning(answer),
       (body) =>
         Effect.fail(failed("Refused", message, { status, body, ...(location === undefined ? {} : { location }) }))
     )
@@ -134,19 +150,24 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const connect = Effect.gen(function*() {
     const last = yield* Ref.get(position)
-    const response = yield* client.execute(
-      HttpClientRequest.setHeaders(request, {
-        accept: "text/event-stream",
-        "cache-control": "no-cache",
-        ...(Option.isSome(last) ? { "last-event-id": last.value } : {})
-      })
-    ).pipe(
-      Effect.mapError((error) => {
-        const code = codeOf(error)
-        const message = `${url} cannot be reached: ${error.message}${code === undefined ? "" : ` (${code})`}`
-        return failed("Unreachable", message, code === undefined ? {} : { code })
+    const to = yield* Effect.mapError(
+      HttpClientRequest.toUrl(request),
+      () => lost("Unreachable", new Error("it is no address"))
+    )
+    const texts = yield* Effect.flatMap(
+      HttpText.request({
+        url: to,
+        method: request.method,
+        headers: {
+          ...request.headers,
+          accept: "text/event-stream",
+          "cache-control": "no-cache",
+          ...(Option.isSome(last) ? { "last-event-id": last.value } : {})
+        },
+        body,
+        failed: lost
       }),
-      Effect.flatMap(check)
+      check
     )
     let events: Array<SseEvent> = []
     let broken: SseError | undefined
@@ -168,13 +189,8 @@ export const make = Effect.fnUntraced(function*(options: {
       },
       maxBufferSize: maxEvent
     })
-    const decoder = new TextDecoder()
     let handled: string | undefined
 
-    const read: Pull<Uint8Array, SseError> = Effect.mapError(
-      yield* Stream.toPull(response.stream),
-      Option.map((error) => failed("Cut", `${url} broke off: ${error.message}`))
-    )
     const move = Effect.suspend(() => {
       const before = handled
       handled = undefined
@@ -183,9 +199,12 @@ export const make = Effect.fnUntraced(function*(options: {
         ? Effect.void
         : Ref.set(position, before === "" ? Option.none() : Option.some(before))
     })
-    const parse = (chunks: Chunk.Chunk<Uint8Array>) => {
-      for (const bytes of chunks) {
-        parser.feed(decoder.decode(bytes, { stream: true }))
+    let begun = false
+    const parse = (texts: Chunk.Chunk<string>) => {
+      for (const text of texts) {
+        // a byte order mark, which is no part of the first field's name
+        parser.feed(begun || text.charCodeAt(0) !== 0xfeff ? text : text.slice(1))
+        begun = true
         if (broken !== undefined) break
       }
       const parsed = events
@@ -195,7 +214,7 @@ export const make = Effect.fnUntraced(function*(options: {
     }
     const pull: Pull<SseEvent, SseError> = Effect.zipRight(
       move,
-      Effect.suspend(() => broken === undefined ? Effect.map(read, parse) : Effect.fail(Option.some(broken)))
+      Effect.suspend(() => broken === undefined ? Effect.map(texts, parse) : Effect.fail(Option.some(broken)))
     )
     return { pull }
   })

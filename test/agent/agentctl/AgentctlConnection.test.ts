@@ -191,7 +191,8 @@ describe("a connection that is cut", () => {
 
   it.scopedLive("SM6 kandev: a normal close was taken for nothing; here the stream is dialed again", () =>
     Effect.gen(function*() {
-      const { connection, host, network } = yield* connected()
+      // no deadline helps
+      const { connection, host, network } = yield* connected({ idle: Duration.hours(1) })
       const before = yield* network.connections
       host.onPrompt = ({ generation }) => {
         host.closeReaders(1000)
@@ -200,6 +201,24 @@ describe("a connection that is cut", () => {
       yield* prompt(connection, 1)
       expect((yield* untilTurnEnded(connection)).at(-1)).toMatchObject({ run: run(1), result: { _tag: "Stopped" } })
       expect(yield* network.connections).toBeGreaterThan(before)
+    }))
+
+  it.scopedLive("SM7 or half open: a host that vanished without a word is found by the deadline, and the turn goes on over the next one", () =>
+    Effect.gen(function*() {
+      const { connection, host, network } = yield* connected({ idle: Duration.millis(300) })
+      host.onPrompt = () => host.chunk("I work")
+      yield* prompt(connection, 1)
+      yield* until(connection, ({ _tag }) => _tag === "Said")
+      yield* network.stall
+      // the sockets are up; no data comes, and no pong
+      expect(yield* Effect.flip(connection.reset)).toMatchObject({
+        _tag: "AgentLost",
+        message: expect.stringContaining("the connection to the agent host was cut")
+      })
+      yield* network.resume
+      yield* until(connection, (signal) => JSON.stringify(signal).includes("the agent host was cut within a turn"))
+      host.complete(1)
+      expect((yield* untilTurnEnded(connection)).at(-1)).toMatchObject({ run: run(1), result: { _tag: "Stopped" } })
     }))
 
   it.scopedLive("in a turn of which nothing more comes is given up after the silence, as Lost", () =>

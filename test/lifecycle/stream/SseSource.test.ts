@@ -1,4 +1,3 @@
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect } from "@effect/vitest"
 import * as Duration from "effect/Duration"
@@ -58,9 +57,6 @@ const events = (response: http.ServerResponse) => {
 const eventually = (what: () => boolean) =>
   Effect.sleep("5 millis").pipe(Effect.repeat({ until: what }), Effect.timeout("5 seconds"), Effect.orDie)
 
-const make = (...args: Parameters<typeof SseSource.make>) =>
-  Effect.provide(SseSource.make(...args), NodeHttpClient.layer)
-
 const all = (connection: SseSource.SseConnection) => {
   const seen: Array<SseSource.SseEvent> = []
   return Effect.map(
@@ -73,7 +69,7 @@ describe("SseSource", () => {
   it.scopedLive("reads events, however they are cut into pieces, and ends with the answer", () =>
     Effect.gen(function*() {
       const bytes = Buffer.from(
-        "id: 1\ndata: größer\n\n: a comment\n\nevent: step\nid: 2\ndata: a\ndata: b\n\ndata: torn"
+        "\uFEFFid: 1\ndata: größer\n\n: a comment\n\nevent: step\nid: 2\ndata: a\ndata: b\n\ndata: torn"
       )
       const { request } = yield* server(({ response }) => {
         events(response)
@@ -83,7 +79,7 @@ describe("SseSource", () => {
         }
         write(0)
       })
-      const source = yield* make({ request })
+      const source = yield* SseSource.make({ request })
       const { exit, seen } = yield* all(yield* source.connect)
       expect(seen).toMatchObject([
         { event: "message", id: "1", data: "größer" },
@@ -95,7 +91,7 @@ describe("SseSource", () => {
   it.scopedLive("a comment is a sign of life and no event", () =>
     Effect.gen(function*() {
       const { request } = yield* server(({ response }) => void events(response).write(": ping\n\n"))
-      const source = yield* make({ request })
+      const source = yield* SseSource.make({ request })
       const { pull } = yield* source.connect
       expect(Array.from(yield* pull)).toStrictEqual([])
     }))
@@ -103,7 +99,10 @@ describe("SseSource", () => {
   it.scopedLive("fails when nobody is there, the answer is another one, it breaks off or an event is too large", () =>
     Effect.gen(function*() {
       const dial = (request: HttpClientRequest.HttpClientRequest) =>
-        Effect.flatMap(make({ request, maxEvent: 100 }), (source) => Effect.scoped(Effect.flatMap(source.connect, all)))
+        Effect.flatMap(
+          SseSource.make({ request, maxEvent: 100 }),
+          (source) => Effect.scoped(Effect.flatMap(source.connect, all))
+        )
       expect(yield* Effect.flip(dial(HttpClientRequest.get("http://127.0.0.1:1/")))).toMatchObject({
         reason: "Unreachable"
       })
@@ -136,7 +135,9 @@ describe("SseSource", () => {
         // a body that never ends
         else response.writeHead(404).write("there is no")
       })
-      const refusal = Effect.flip(Effect.flatMap(make({ request }), (source) => Effect.scoped(source.connect)))
+      const refusal = Effect.flip(
+        Effect.flatMap(SseSource.make({ request }), (source) => Effect.scoped(source.connect))
+      )
       expect(yield* refusal).toMatchObject({ reason: "Refused", status: 302, location: "http://127.0.0.1:1/" })
       expect(asked).toHaveLength(1)
       const broken = yield* refusal
@@ -152,7 +153,7 @@ describe("SseSource", () => {
     Effect.gen(function*() {
       const burst = "data: x\n\n".repeat(600_000)
       const { request } = yield* server(({ response }) => void events(response).end(burst))
-      const source = yield* make({ request })
+      const source = yield* SseSource.make({ request })
       const { seen } = yield* all(yield* source.connect)
       expect(seen).toHaveLength(600_000)
     }))
@@ -162,7 +163,7 @@ describe("SseSource", () => {
       const { asked, request } = yield* server(({ response }) =>
         void events(response).write("id: 1\ndata: a\n\nid: 2\ndata: b\n\n")
       )
-      const source = yield* make({ request, after: "0" })
+      const source = yield* SseSource.make({ request, after: "0" })
       yield* Effect.scoped(Effect.gen(function*() {
         const { pull } = yield* source.connect
         yield* pull
@@ -189,7 +190,7 @@ describe("SseSource", () => {
       const { request, sockets } = yield* server(({ number, response }) => {
         if (number === 1) events(response).write(": hello\n\n")
       })
-      const source = yield* make({ request })
+      const source = yield* SseSource.make({ request })
       const scope = yield* Scope.make()
       const { pull } = yield* Scope.extend(source.connect, scope)
       yield* pull
@@ -212,7 +213,7 @@ describe("SseSource", () => {
         else if (number === 3) response.write(": nothing but this\n\n")
         else response.write("id: 3\ndata: c\n\n")
       })
-      const source = yield* make({ request })
+      const source = yield* SseSource.make({ request })
       const streams = yield* StreamManager.make
       const handled: Array<string> = []
       const ends: Array<string> = []
