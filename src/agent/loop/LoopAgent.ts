@@ -21,9 +21,10 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
 import { type AgentError, AgentRequestFailed, AgentUnsupported } from "../../domain/Errors.js"
 import { EventLog } from "../../log/EventLog.js"
@@ -71,6 +72,11 @@ const trainer = () => {
   }
 }
 
+/** Whether it has something to start with the session; one that has not comes up for its first turn. */
+const starts = ({ hooks = [], tools = [] }: Definition): boolean =>
+  tools.some(({ lazy }) => lazy !== true) ||
+  hooks.some(({ point }) => point === "SessionStart" || point === "SessionEnd")
+
 /** Everyone to whom the conversation can be handed, from hand to hand; only the agent itself if nobody hands over. */
 const successors = (root: Definition): ReadonlyMap<string, Definition> => {
   const found = new Map([[root.name, root]])
@@ -96,25 +102,39 @@ export const make = (definition: Definition): Effect.Effect<Agent, never, EventL
   Effect.map(EventLog, (log) => {
     const train = trainer()
     const { description = "", name } = definition
+    const all = successors(definition)
 
     const connect = (
       { cwd, resume, sessionId }: ConnectOptions
     ): Effect.Effect<AgentConnection, AgentError, Scope.Scope> =>
       Effect.gen(function*() {
+        const scope = yield* Effect.scope
         // also of a session that begins the log may know something: its title
         const history = yield* History.load(log, sessionId).pipe(
           Effect.catchTags({
-            SessionNotFound: () => Effect.succeed(History.none()),
+            SessionNotFound: () => Effect.succeed(undefined),
             EventLogUnavailable: ({ message }) =>
               Effect.fail(new AgentRequestFailed({ method: "connect", code: -32603, message }))
           })
         )
         const how = Option.isNone(resume) ? "opened" : "loaded"
-        const all = successors(definition)
-        const active = all.get(history.active ?? name) ?? definition
         const voice = Voice.make()
-        const desk = yield* Desk.make({ place: { sessionId, cwd, voice }, active, history, how, train })
-        yield* Effect.addFinalizer(() => voice.close)
+        const home = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+        // first of all: who waits to be heard would hold up the rest
+        yield* Scope.addFinalizer(scope, voice.close)
+        let active = all.get(history?.active ?? name) ?? definition
+        let desk: Desk.Desk | undefined
+        // thousands of sessions may be idle: what only a turn needs is made for the first one
+        const awake = Effect.suspend(() =>
+          desk !== undefined ? Effect.succeed(desk) : Effect.map(
+            Scope.extend(
+              Desk.make({ place: { sessionId, cwd, voice }, active, history: history ?? History.none(), how, train }),
+              home
+            ),
+            (made) => desk ??= made
+          )
+        )
+        if (starts(active)) yield* Effect.flatMap(awake, ({ start }) => start)
 
         const connection: AgentConnection = {
           agentSessionId: sessionId,
@@ -123,10 +143,10 @@ export const make = (definition: Definition): Effect.Effect<Agent, never, EventL
           replayed: [],
           begins: modes(all, active),
           signals: voice.signals,
-          prompt: desk.prompt,
-          cancel: desk.cancel,
-          cancelRun: desk.cancelRun,
-          steer: desk.steer,
+          prompt: (run, content) => Effect.uninterruptible(Effect.flatMap(awake, (desk) => desk.prompt(run, content))),
+          cancel: Effect.suspend(() => desk?.cancel ?? Effect.void),
+          cancelRun: (run) => Effect.suspend(() => desk?.cancelRun(run) ?? Effect.void),
+          steer: (run, content) => Effect.suspend(() => desk?.steer(run, content) ?? Effect.succeed(false)),
           setMode: (modeId) =>
             Effect.suspend((): Effect.Effect<void, AgentError> => {
               const next = all.get(modeId)
@@ -134,7 +154,8 @@ export const make = (definition: Definition): Effect.Effect<Agent, never, EventL
                 const message = `${name} has no mode "${modeId}"; there are: ${[...all.keys()].join(", ")}`
                 return Effect.fail(new AgentUnsupported({ capability: "mode", message }))
               }
-              desk.handOver(next)
+              active = next
+              desk?.handOver(next)
               return voice.say(undefined, [Delegating.modeOf(next)])
             }),
           setConfigOption: (configId) =>
