@@ -21,14 +21,22 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
 import { type AgentError, AgentRequestFailed, AgentUnsupported } from "../../domain/Errors.js"
+import * as Intake from "../../lifecycle/stream/Intake.js"
 import { EventLog } from "../../log/EventLog.js"
-import { type Agent, type AgentConnection, Agents, type ConnectOptions, makeAgents } from "../Agent.js"
+import {
+  type Agent,
+  type AgentConnection,
+  Agents,
+  type AgentSignal,
+  type ConnectOptions,
+  makeAgents
+} from "../Agent.js"
 import { type Definition, limitsOf } from "./Definition.js"
 import * as Delegating from "./Delegation.js"
 import * as Desk from "./Desk.js"
@@ -118,20 +126,25 @@ export const make = (definition: Definition): Effect.Effect<Agent, never, EventL
           })
         )
         const how = Option.isNone(resume) ? "opened" : "loaded"
-        const voice = Voice.make()
-        const home = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-        // first of all: who waits to be heard would hold up the rest
-        yield* Scope.addFinalizer(scope, voice.close)
+        const signals = Intake.make<AgentSignal, AgentError>(64)
+        // nobody listens any more: what waits to be heard is dropped
+        const silent = Effect.sync(() => signals.end(Exit.void))
+        yield* Scope.addFinalizer(scope, silent)
         let active = all.get(history?.active ?? name) ?? definition
         let desk: Desk.Desk | undefined
         // thousands of sessions may be idle: what only a turn needs is made for the first one
         const awake = Effect.suspend(() =>
-          desk !== undefined ? Effect.succeed(desk) : Effect.map(
-            Scope.extend(
-              Desk.make({ place: { sessionId, cwd, voice }, active, history: history ?? History.none(), how, train }),
-              home
-            ),
-            (made) => desk ??= made
+          desk !== undefined ? Effect.succeed(desk) : Desk.make({
+            place: { sessionId, cwd, voice: Voice.make(signals) },
+            active,
+            history: history ?? History.none(),
+            how,
+            train
+          }).pipe(
+            Scope.extend(scope),
+            // runs before the desk's: who waits to be heard would hold them up
+            Effect.zipLeft(Scope.addFinalizer(scope, silent)),
+            Effect.map((made) => desk ??= made)
           )
         )
         if (starts(active)) yield* Effect.flatMap(awake, ({ start }) => start)
@@ -142,7 +155,7 @@ export const make = (definition: Definition): Effect.Effect<Agent, never, EventL
           name,
           replayed: [],
           begins: modes(all, active),
-          signals: voice.signals,
+          signals,
           prompt: (run, content) => Effect.uninterruptible(Effect.flatMap(awake, (desk) => desk.prompt(run, content))),
           cancel: Effect.suspend(() => desk?.cancel ?? Effect.void),
           cancelRun: (run) => Effect.suspend(() => desk?.cancelRun(run) ?? Effect.void),
@@ -156,7 +169,7 @@ export const make = (definition: Definition): Effect.Effect<Agent, never, EventL
               }
               active = next
               desk?.handOver(next)
-              return voice.say(undefined, [Delegating.modeOf(next)])
+              return signals.offer([{ _tag: "Said", event: Delegating.modeOf(next), run: undefined }])
             }),
           setConfigOption: (configId) =>
             Effect.fail(
