@@ -5,6 +5,8 @@
  * @since 0.1.0
  */
 import * as Prompt from "@effect/ai/Prompt"
+import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
 import type { ContentBlock, ToolContent } from "../../domain/Content.js"
 
@@ -39,7 +41,9 @@ export interface Conversation {
   readonly lastText: () => string
 }
 
-const file = (mediaType: string, data: string) => Prompt.filePart({ mediaType, data })
+/** As bytes: a provider may take a text for the id of a file that it has, and leave out what is none. */
+const file = (mediaType: string, data: string) =>
+  Prompt.filePart({ mediaType, data: Either.getOrElse(Encoding.decodeBase64(data), () => data) })
 
 const toPart = (block: ContentBlock): Prompt.UserMessagePart => {
   switch (block.type) {

@@ -15,6 +15,7 @@ import type { TurnResult } from "../Agent.js"
 import * as Conversation from "./Conversation.js"
 import type { Definition } from "./Definition.js"
 import type { History } from "./History.js"
+import type { RunHooks } from "./HookRunner.js"
 import type { HookTold } from "./Hooks.js"
 import type { Host, Opened } from "./Host.js"
 import * as LoopRun from "./LoopRun.js"
@@ -23,7 +24,9 @@ import * as Toolbox from "./Toolbox.js"
 import * as Turn from "./Turn.js"
 
 /** What of an agent is the same in all sessions. @since 0.1.0 */
-export type Trained = Pick<LoopRun.Actor, "definition" | "limits" | "models" | "hooks" | "judge">
+export interface Trained extends Pick<LoopRun.Actor, "definition" | "limits" | "models" | "judge"> {
+  readonly hooks: (scope: Scope.Scope) => RunHooks
+}
 
 interface Handle {
   readonly inbox: LoopRun.Inbox
@@ -33,6 +36,8 @@ interface Handle {
 
 /** @since 0.1.0 */
 export interface Desk {
+  /** Brings the session's agent up before its first turn. */
+  readonly start: Effect.Effect<void>
   /** A turn of the session. */
   readonly prompt: (run: RunId, content: ReadonlyArray<ContentBlock>) => Effect.Effect<void>
   /** Stops the turn that is open. */
@@ -44,7 +49,8 @@ export interface Desk {
 }
 
 /**
- * Everything of it lives in the scope. Closing it ends the runs, then the agents, with the hooks of the session's end, and their tools.
+ * Everything of it lives in the scope. Closing it ends the runs, then the agents, with the hooks of the session's end, and their tools,
+ * and waits for what is left of hooks.
  *
  * @since 0.1.0
  */
@@ -59,6 +65,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const { cwd, sessionId, voice } = place
   const scope = yield* Effect.scope
   // closed in the other order: the runs first
+  const hooking = yield* Scope.fork(scope, ExecutionStrategy.parallel)
   const tools = yield* Scope.fork(scope, ExecutionStrategy.sequential)
   const working = yield* Scope.fork(scope, ExecutionStrategy.parallel)
   const runs = new Map<RunId, Handle>()
@@ -75,11 +82,13 @@ export const make = Effect.fnUntraced(function*(options: {
   const bringUp = (definition: Definition) =>
     Effect.gen(function*() {
       const trained = train(definition)
-      const hooks = (told: HookTold) => trained.hooks({ ...told, sessionId, agent: definition.name, cwd }, warn)
+      const run = trained.hooks(hooking)
+      const hooks = (told: HookTold) => run({ ...told, sessionId, agent: definition.name, cwd }, warn)
       const box = yield* Toolbox.open(definition.tools ?? [], { sessionId, cwd, warn })
-      yield* Effect.addFinalizer(() => hooks({ point: "SessionEnd" }))
+      // `Effect.addFinalizer` would keep all that this fiber knows for as long as the session is there
+      yield* Scope.addFinalizer(tools, Effect.uninterruptible(hooks({ point: "SessionEnd" })))
       const { context: preamble } = yield* hooks({ point: "SessionStart", how })
-      return { ...trained, tools: box, preamble }
+      return { ...trained, hooks: run, tools: box, preamble }
     }).pipe(Scope.extend(tools), Effect.interruptible)
 
   // a fiber of the session's own: interrupting a run that waits for it stops nothing that others wait for
@@ -190,6 +199,7 @@ export const make = Effect.fnUntraced(function*(options: {
     })
 
   const desk: Desk = {
+    start: Effect.asVoid(Effect.forkIn(Effect.interruptible(Effect.suspend(() => actor(active))), tools)),
     prompt: (id, prompt) =>
       Effect.uninterruptible(Effect.gen(function*() {
         const inbox: LoopRun.Inbox = { messages: unheard }
@@ -223,7 +233,5 @@ export const make = Effect.fnUntraced(function*(options: {
       active = definition
     }
   }
-  // started with the session
-  yield* Effect.forkIn(Effect.interruptible(actor(active)), tools)
   return desk
 })

@@ -6,8 +6,11 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as Concurrently from "./Concurrently.js"
 import { type Hook, HookFailed, type HookInput, HookOutput, type HookPoint } from "./Hooks.js"
 import * as Permissions from "./Permissions.js"
@@ -70,11 +73,32 @@ export type Warn = (message: string) => Effect.Effect<void>
  */
 export type RunHooks = (input: HookInput, warn: Warn) => Effect.Effect<HookOutput>
 
-/** @since 0.1.0 */
-export const make = (hooks: ReadonlyArray<Hook>): RunHooks => {
+/**
+ * In a fiber of the scope's: one that cannot be interrupted holds up the one who waits for it for so long, and the scope's end until it is
+ * gone. It starts no fiber that belongs to nobody, as `Effect.disconnect` does.
+ */
+const bounded = <A, E>(
+  hook: Effect.Effect<A, E>,
+  scope: Scope.Scope,
+  limit: { readonly duration: Duration.Duration; readonly onTimeout: () => E }
+): Effect.Effect<A, E> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkIn(Effect.interruptible(hook), scope), (fiber) =>
+      Fiber.await(fiber).pipe(
+        Effect.flatten,
+        // also at the end of a run, which is uninterruptible itself
+        Effect.interruptible,
+        Effect.timeoutFail(limit),
+        restore,
+        Effect.ensuring(fiber.interruptAsFork(FiberId.none))
+      ))
+  )
+
+/** Hooks that are still there when their run is over belong to the scope. @since 0.1.0 */
+export const make = (hooks: ReadonlyArray<Hook>): (scope: Scope.Scope) => RunHooks => {
   const fits = new Map(hooks.map((hook) => [hook, Permissions.glob(hook.tools ?? "*")]))
 
-  const run = (hook: Hook, input: HookInput, warn: Warn): Effect.Effect<HookOutput> => {
+  const run = (hook: Hook, input: HookInput, warn: Warn, scope: Scope.Scope): Effect.Effect<HookOutput> => {
     const { point } = input
     const within = Duration.min(hook.within, last[point] ?? Duration.infinity)
     const failed = (message: string) => new HookFailed({ hook: hook.name, message })
@@ -84,14 +108,11 @@ export const make = (hooks: ReadonlyArray<Hook>): RunHooks => {
         "ParseError",
         ({ message }) => Effect.fail(failed(`it said what is no output of a hook: ${message}`))
       ),
-      // also at the end of a run, which is uninterruptible itself, and also if the hook is: it must not hold up anything for longer
-      Effect.interruptible,
-      Effect.disconnect,
-      Effect.interruptible,
-      Effect.timeoutFail({
-        duration: within,
-        onTimeout: () => failed(`it took longer than ${Duration.format(within)}`)
-      }),
+      (hook) =>
+        bounded(hook, scope, {
+          duration: within,
+          onTimeout: () => failed(`it took longer than ${Duration.format(within)}`)
+        }),
       Effect.tapDefect((cause) => Effect.logError(`the hook "${hook.name}" died`, cause)),
       Effect.catchAllCause((cause): Effect.Effect<HookOutput> => {
         const message = `the hook "${hook.name}" at ${point} failed: ${wordsOf(cause)}`
@@ -100,12 +121,12 @@ export const make = (hooks: ReadonlyArray<Hook>): RunHooks => {
     )
   }
 
-  return (input, warn) => {
+  return (scope) => (input, warn) => {
     const matching = hooks.filter((hook) =>
       hook.point === input.point && (!("tool" in input) || fits.get(hook)?.(input.tool) === true)
     )
     if (matching.length === 0) return Effect.succeed({})
-    return Concurrently.forEach(matching, matching.length, (hook) => run(hook, input, warn)).pipe(
+    return Concurrently.forEach(matching, matching.length, (hook) => run(hook, input, warn, scope)).pipe(
       Effect.map(combine),
       Effect.tap(({ warning }) => warning === undefined ? Effect.void : warn(warning))
     )

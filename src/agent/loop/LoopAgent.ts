@@ -21,13 +21,22 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
 import { type AgentError, AgentRequestFailed, AgentUnsupported } from "../../domain/Errors.js"
+import * as Intake from "../../lifecycle/stream/Intake.js"
 import { EventLog } from "../../log/EventLog.js"
-import { type Agent, type AgentConnection, Agents, type ConnectOptions, makeAgents } from "../Agent.js"
+import {
+  type Agent,
+  type AgentConnection,
+  Agents,
+  type AgentSignal,
+  type ConnectOptions,
+  makeAgents
+} from "../Agent.js"
 import { type Definition, limitsOf } from "./Definition.js"
 import * as Delegating from "./Delegation.js"
 import * as Desk from "./Desk.js"
@@ -71,6 +80,11 @@ const trainer = () => {
   }
 }
 
+/** Whether it has something to start with the session; one that has not comes up for its first turn. */
+const starts = ({ hooks = [], tools = [] }: Definition): boolean =>
+  tools.some(({ lazy }) => lazy !== true) ||
+  hooks.some(({ point }) => point === "SessionStart" || point === "SessionEnd")
+
 /** Everyone to whom the conversation can be handed, from hand to hand; only the agent itself if nobody hands over. */
 const successors = (root: Definition): ReadonlyMap<string, Definition> => {
   const found = new Map([[root.name, root]])
@@ -96,25 +110,44 @@ export const make = (definition: Definition): Effect.Effect<Agent, never, EventL
   Effect.map(EventLog, (log) => {
     const train = trainer()
     const { description = "", name } = definition
+    const all = successors(definition)
 
     const connect = (
       { cwd, resume, sessionId }: ConnectOptions
     ): Effect.Effect<AgentConnection, AgentError, Scope.Scope> =>
       Effect.gen(function*() {
+        const scope = yield* Effect.scope
         // also of a session that begins the log may know something: its title
         const history = yield* History.load(log, sessionId).pipe(
           Effect.catchTags({
-            SessionNotFound: () => Effect.succeed(History.none()),
+            SessionNotFound: () => Effect.succeed(undefined),
             EventLogUnavailable: ({ message }) =>
               Effect.fail(new AgentRequestFailed({ method: "connect", code: -32603, message }))
           })
         )
         const how = Option.isNone(resume) ? "opened" : "loaded"
-        const all = successors(definition)
-        const active = all.get(history.active ?? name) ?? definition
-        const voice = Voice.make()
-        const desk = yield* Desk.make({ place: { sessionId, cwd, voice }, active, history, how, train })
-        yield* Effect.addFinalizer(() => voice.close)
+        const signals = Intake.make<AgentSignal, AgentError>(64)
+        // nobody listens any more: what waits to be heard is dropped
+        const silent = Effect.sync(() => signals.end(Exit.void))
+        yield* Scope.addFinalizer(scope, silent)
+        let active = all.get(history?.active ?? name) ?? definition
+        let desk: Desk.Desk | undefined
+        // thousands of sessions may be idle: what only a turn needs is made for the first one
+        const awake = Effect.suspend(() =>
+          desk !== undefined ? Effect.succeed(desk) : Desk.make({
+            place: { sessionId, cwd, voice: Voice.make(signals) },
+            active,
+            history: history ?? History.none(),
+            how,
+            train
+          }).pipe(
+            Scope.extend(scope),
+            // runs before the desk's: who waits to be heard would hold them up
+            Effect.zipLeft(Scope.addFinalizer(scope, silent)),
+            Effect.map((made) => desk ??= made)
+          )
+        )
+        if (starts(active)) yield* Effect.flatMap(awake, ({ start }) => start)
 
         const connection: AgentConnection = {
           agentSessionId: sessionId,
@@ -122,11 +155,11 @@ export const make = (definition: Definition): Effect.Effect<Agent, never, EventL
           name,
           replayed: [],
           begins: modes(all, active),
-          signals: voice.signals,
-          prompt: desk.prompt,
-          cancel: desk.cancel,
-          cancelRun: desk.cancelRun,
-          steer: desk.steer,
+          signals,
+          prompt: (run, content) => Effect.uninterruptible(Effect.flatMap(awake, (desk) => desk.prompt(run, content))),
+          cancel: Effect.suspend(() => desk?.cancel ?? Effect.void),
+          cancelRun: (run) => Effect.suspend(() => desk?.cancelRun(run) ?? Effect.void),
+          steer: (run, content) => Effect.suspend(() => desk?.steer(run, content) ?? Effect.succeed(false)),
           setMode: (modeId) =>
             Effect.suspend((): Effect.Effect<void, AgentError> => {
               const next = all.get(modeId)
@@ -134,8 +167,9 @@ export const make = (definition: Definition): Effect.Effect<Agent, never, EventL
                 const message = `${name} has no mode "${modeId}"; there are: ${[...all.keys()].join(", ")}`
                 return Effect.fail(new AgentUnsupported({ capability: "mode", message }))
               }
-              desk.handOver(next)
-              return voice.say(undefined, [Delegating.modeOf(next)])
+              active = next
+              desk?.handOver(next)
+              return signals.offer([{ _tag: "Said", event: Delegating.modeOf(next), run: undefined }])
             }),
           setConfigOption: (configId) =>
             Effect.fail(

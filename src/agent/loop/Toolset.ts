@@ -105,6 +105,8 @@ export interface ToolsetContext {
 /** @since 0.1.0 */
 export interface Toolset {
   readonly name: string
+  /** Opening it starts nothing: that is done for the first turn, and not with the session. */
+  readonly lazy?: boolean | undefined
   /**
    * Opens it for one session: what it needs is released with the scope. It should return at once and connect in the background: the
    * first prompt waits for it. It gives the list as it is now, which is asked for before every model call.
@@ -117,6 +119,7 @@ export interface Toolset {
 /** A toolset that is these tools, always. @since 0.1.0 */
 export const of = (name: string, tools: ReadonlyArray<Tool>): Toolset => ({
   name,
+  lazy: true,
   open: () => Effect.succeed(Effect.succeed(tools))
 })
 

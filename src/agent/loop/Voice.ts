@@ -14,12 +14,11 @@ import type { AgentEvent } from "../../domain/AgentEvent.js"
 import type { ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../../domain/Elicitation.js"
 import { type AgentError, AgentRequestFailed } from "../../domain/Errors.js"
 import type { RunId } from "../../domain/Ids.js"
-import * as Intake from "../../lifecycle/stream/Intake.js"
-import type { AgentSignal, Signals, TurnResult } from "../Agent.js"
+import type { Intake } from "../../lifecycle/stream/Intake.js"
+import type { AgentSignal, TurnResult } from "../Agent.js"
 
 /** @since 0.1.0 */
 export interface Voice {
-  readonly signals: Signals
   /** Waits while nobody listens fast enough. After the connection's end it does nothing. */
   readonly say: (run: RunId | undefined, events: ReadonlyArray<AgentEvent>) => Effect.Effect<void>
   /** `None` if nobody will answer. Interrupting it takes the question back. */
@@ -39,8 +38,6 @@ export interface Voice {
     /** Whether an interruption is what someone asked for. */
     cancelled: () => boolean
   ) => Effect.Effect<TurnResult>
-  /** Nobody listens any more: what waits to be heard is dropped. */
-  readonly close: Effect.Effect<void>
 }
 
 const internal = (message: string) => new AgentRequestFailed({ method: "loop", code: -32603, message })
@@ -62,12 +59,10 @@ const toResult = (exit: Exit.Exit<string, AgentError>, cancelled: boolean): Turn
 }
 
 /** @since 0.1.0 */
-export const make = (): Voice => {
-  const signals = Intake.make<AgentSignal, AgentError>(64)
+export const make = (signals: Intake<AgentSignal, AgentError>): Voice => {
   const tell = (signal: AgentSignal) => signals.offer([signal])
 
   return {
-    signals,
     say: (run, events) =>
       events.length === 0
         ? Effect.void
@@ -99,7 +94,6 @@ export const make = (): Voice => {
         Effect.map((exit) => toResult(exit, cancelled())),
         Effect.tap((result) => tell({ _tag: "TurnEnded", run: id, result })),
         Effect.uninterruptible
-      ),
-    close: Effect.sync(() => signals.end(Exit.void))
+      )
   }
 }

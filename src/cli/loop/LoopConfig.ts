@@ -46,8 +46,10 @@ const Texts = Schema.Array(Schema.String)
 // ---------------------------------------------------------------------------------------------- model
 
 const modelFields = {
-  /** `openai` is the Responses API, of OpenAI or of whoever has it; `demo` needs no network and no key. */
+  /** `openai` is OpenAI's API, of OpenAI or of whoever has it; `demo` needs no network and no key. */
   provider: choice(["openai", "anthropic", "demo"]),
+  /** Which form of OpenAI's API: `chat` by default where `baseUrl` is not OpenAI's, else `responses`. */
+  api: optional(choice(["chat", "responses"])),
   model: Schema.NonEmptyString,
   /** Where the API is, when not at the provider: `http://127.0.0.1:11434/v1`. */
   baseUrl: optional(
@@ -206,7 +208,9 @@ export const resolve = (name: string, config: LoopConfig, folder: string): Resol
     where: string,
     { apiKey, ...model }: Schema.Struct.Type<typeof modelFields>
   ): Resolved<PreparedModel> =>
-    apiKey === undefined
+    model.provider === "anthropic" && model.api !== undefined
+      ? Effect.fail(`${where}.api: is a form of OpenAI's API, ${model.provider} has its own`)
+      : apiKey === undefined
       ? Effect.succeed({ ...model, apiKey: undefined })
       : Effect.map(secret(`${where}.apiKey`, apiKey), (apiKey) => ({ ...model, apiKey }))
 

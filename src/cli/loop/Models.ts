@@ -16,14 +16,25 @@ import type * as Scope from "effect/Scope"
 import * as LoopModel from "../../agent/loop/LoopModel.js"
 import type { CliError } from "../CliError.js"
 import * as DemoModel from "../demo/model/DemoModel.js"
+import * as ChatModel from "./ChatModel.js"
 import type { PreparedModel } from "./LoopConfig.js"
 
-const openAi = ({ apiKey, baseUrl, maxOutputTokens, model }: Omit<PreparedModel, "provider">) =>
+type OpenAi = Omit<PreparedModel, "provider">
+
+const responses = ({ apiKey, baseUrl, maxOutputTokens, model }: OpenAi) =>
   OpenAiLanguageModel.layer({
     model,
     // nothing of a conversation is left at the provider: the log has it
     config: { store: false, ...maxOutputTokens === undefined ? {} : { max_output_tokens: maxOutputTokens } }
   }).pipe(Layer.provide(OpenAiClient.layer({ apiKey, apiUrl: baseUrl })))
+
+const isOpenAi = (url: string) => /(^|\.)openai\.com$/.test(new URL(url).hostname)
+
+/** Whoever has OpenAI's API and is not OpenAI has chat completions; few have the newer form. */
+const openAi = (model: OpenAi) => {
+  const { api = model.baseUrl === undefined || isOpenAi(model.baseUrl) ? "responses" : "chat" } = model
+  return api === "chat" ? ChatModel.layer(model) : responses(model)
+}
 
 const anthropic = ({ apiKey, baseUrl, maxOutputTokens, model }: PreparedModel) =>
   AnthropicLanguageModel.layer({
@@ -36,7 +47,7 @@ const demo = (model: PreparedModel) =>
   Layer.unwrapScoped(Effect.gen(function*() {
     const pace = yield* Effect.orElseSucceed(EffectConfig.number("HOLDFAST_DEMO_PACE"), () => 1)
     const { url } = yield* DemoModel.make({ port: 0, pace })
-    return openAi({ ...model, baseUrl: url })
+    return openAi({ api: "responses", ...model, baseUrl: url })
   }))
 
 const layers = { openai: openAi, anthropic, demo }

@@ -28,9 +28,10 @@ const sh = (script: string, options: Partial<CommandHook.Options> = {}) =>
 const heard = (hook: ReturnType<typeof sh>) =>
   Effect.gen(function*() {
     const warnings: Array<string> = []
-    const output = yield* HookRunner.make([hook])(input, (message) => Effect.sync(() => void warnings.push(message)))
+    const output = yield* HookRunner.make([hook])(yield* Effect.scope)(input, (message) =>
+      Effect.sync(() => void warnings.push(message)))
     return { ...output, warnings }
-  })
+  }).pipe(Effect.scoped)
 
 describe("a command as a hook", () => {
   it.live("is given what happens on stdin, to its end, and says what it wants on stdout", () =>

@@ -229,6 +229,43 @@ const program = (where: Point, how: ExitOf) =>
     }
   }).pipe(InMemory.repeatable)
 
+/** An agent that has nothing to start comes up for its first turn: so does what ends it. */
+const asleep = (how: "cancelled" | "closed") =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const { model } = yield* Script.make([Script.calls(["look"]), Script.says("done")])
+    const tools = Script.tools(Script.tool("look"))
+    const connection = yield* Scope.extend(Script.connect({ name: "clerk", model, tools }), scope)
+    const ends = yield* Effect.fork(Effect.gen(function*() {
+      let ended = 0
+      for (let done = false; !done && ended === 0;) {
+        const [signals, last] = yield* connection.signals.takeAll
+        ended += [...signals].filter(({ _tag }) => _tag === "TurnEnded").length
+        done = last
+      }
+      return ended
+    }))
+    yield* Effect.all([
+      Script.prompt(connection, "go"),
+      how === "closed" ? Scope.close(scope, Exit.void) : connection.cancel
+    ], { concurrency: 2 })
+    const ended = yield* Fiber.join(ends)
+    yield* Scope.close(scope, Exit.void)
+    if (how !== "closed") expect(ended).toBe(1)
+  }).pipe(InMemory.repeatable)
+
+it.live(
+  "an agent that comes up for its first turn is ended with it, or never begins (RS1, RS2)",
+  () =>
+    Effect.gen(function*() {
+      for (const how of ["cancelled", "closed"] as const) {
+        const report = yield* Interleave.explore(asleep(how), { schedules: 100, seed: 7 })
+        expect(report, how).toMatchObject({ _tag: "Passed" })
+      }
+    }),
+  60_000
+)
+
 it.live(
   "every exit of a run is one end, whatever happens at whatever point (RS1, RS2)",
   () =>

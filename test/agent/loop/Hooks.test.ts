@@ -183,6 +183,34 @@ describe("hooks", () => {
       }
     }))
 
+  it.scoped("that cannot be interrupted end the turn's patience and not its connection, which waits for them (RS1)", () =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      let over = 0
+      const stubborn = Effect.uninterruptible(Effect.as(Deferred.await(gate), {})).pipe(
+        Effect.ensuring(Effect.sync(() => over++))
+      )
+      const points = ["TurnStart", "TurnEnd", "SessionEnd"] as const
+      const { model } = yield* Script.make([ok])
+      const scope = yield* Scope.make()
+      const hooks = points.map((point) => Hooks.on(point, () => stubborn))
+      const connection = yield* Scope.extend(Script.connect({ name: "clerk", model, hooks }), scope)
+      const turn = yield* Effect.fork(Script.turn(connection, "go"))
+      yield* TestClock.adjust("2 minutes")
+      const signals = yield* Fiber.join(turn)
+      expect(Script.endOf(signals)).toBe("end_turn")
+      expect(Script.warnings(signals)).toEqual([
+        expect.stringContaining("at TurnStart failed: it took longer"),
+        expect.stringContaining("at TurnEnd failed: it took longer")
+      ])
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("2 minutes")
+      expect([over, (yield* Fiber.poll(closing))._tag]).toEqual([0, "None"])
+      yield* Deferred.succeed(gate, void 0)
+      yield* Fiber.join(closing)
+      expect(over).toBe(points.length)
+    }))
+
   it.scoped("that are broken where they guard a call let nothing through", () =>
     Effect.gen(function*() {
       for (const effect of [Effect.never, Effect.dieMessage("secret"), Effect.interrupt]) {

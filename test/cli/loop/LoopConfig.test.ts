@@ -90,6 +90,18 @@ agents:
       ])
     }))
 
+  it.scoped("a form of OpenAI's API is asked of no other provider", () =>
+    Effect.gen(function*() {
+      const model = (provider: string, api: string) =>
+        `{ kind: loop, model: { provider: ${provider}, model: m, api: ${api} } }`
+      expect(yield* faults(`agents: { a: ${model("openai", "completions")} }`)).toEqual([
+        "holdfast.yaml: agents.a.model.api: must be one of chat, responses, not \"completions\""
+      ])
+      expect(yield* faults(`agents: { a: ${model("openai", "chat")}, b: ${model("anthropic", "chat")} }`)).toEqual([
+        "agents.b.model.api: is a form of OpenAI's API, anthropic has its own"
+      ])
+    }))
+
   it.scoped("a secret that is not there is named with its place in the agent", () =>
     Effect.gen(function*() {
       const model = "{ provider: demo, model: m, apiKey: { fromEnv: A } }"
