@@ -143,7 +143,7 @@ export const make = Effect.fnUntraced(function*(options: {
     ).pipe(
       Effect.mapError((error) => {
         const code = codeOf(error)
-        const message = `${url} cannot be reached: ${error.message}${code === undefined ? "" : ` (${code})`}`
+        const message = `${url} cannot be reached: ${code ?? error.message}`
         return failed("Unreachable", message, code === undefined ? {} : { code })
       }),
       Effect.flatMap(check)
