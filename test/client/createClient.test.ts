@@ -55,10 +55,14 @@ describe("commands", () => {
     await client.prompt(id, "hello")
     await client.prompt(id, [{ type: "text", text: "hello" }], { whenBusy: "queue", idempotencyKey: "once" })
     await client.cancel(id)
+    await client.cancel(id, { run: "run_a" })
     await client.restart(id)
     await client.restart(id, { cause: "changed", wait: true })
     await client.setMode(id, "plan")
     await client.setConfig(id, "model", true)
+    await client.shell(id, { data: "ls\n", columns: 80, rows: 24 })
+    await client.start(id, { command: "npm test", cwd: ".", env: { CI: "1" }, name: "tests" })
+    await client.stop(id, "proc_a")
     await client.pending(id)
     await client.answer(id, "eli_a", { action: "accept", content: { optionId: "yes" } })
     await client.decisions(id)
@@ -68,7 +72,9 @@ describe("commands", () => {
     HttpApi.reflect(Api, {
       onGroup: () => {},
       onEndpoint: ({ endpoint }) => {
-        const route = `${endpoint.method} ${endpoint.path.replace(":id", id).replace(":elicitationId", "eli_a")}`
+        const route = `${endpoint.method} ${
+          endpoint.path.replace(":id", id).replace(":elicitationId", "eli_a").replace(":processId", "proc_a")
+        }`
         const made = calls.filter(({ method, path }) => `${method} ${path}` === route)
         if (made.length === 0) missing.set(endpoint.name, route)
         for (const { body, headers, query } of made) {
@@ -87,6 +93,10 @@ describe("commands", () => {
     expect(calls.find(({ headers }) => headers["idempotency-key"] === "once")?.body)
       .toEqual({ prompt: [{ type: "text", text: "hello" }], whenBusy: "queue" })
     expect(calls.at(-1)?.query.get("subject")).toBe("a&b")
+    expect(calls.flatMap(({ path, query }) => path.endsWith("/cancel") ? [query.get("run")] : [])).toEqual([
+      null,
+      "run_a"
+    ])
   })
 
   it("an id is one part of a path, whatever is in it", async () => {

@@ -69,7 +69,8 @@ export interface Client {
     prompt: string | ReadonlyArray<ContentBlock>,
     options?: CallOptions & { readonly whenBusy?: "refuse" | "queue" | "steer"; readonly idempotencyKey?: string }
   ) => Promise<{ readonly runId: string; readonly seq: number }>
-  readonly cancel: (session: string, options?: CallOptions) => Promise<void>
+  /** Cancels the open turn and drops what is queued; with `run` only that one, which may be nested or in the background, too. */
+  readonly cancel: (session: string, options?: CallOptions & { readonly run?: string }) => Promise<void>
   /** With `wait` it resolves with the session when the restart is over, else when it is accepted. */
   readonly restart: (
     session: string,
@@ -82,6 +83,25 @@ export interface Client {
     value: string | boolean,
     options?: CallOptions
   ) => Promise<void>
+  /** Types into the shell beside the agent, sets the size of its terminal, or both; what it says comes as events. */
+  readonly shell: (
+    session: string,
+    input: { readonly data?: string; readonly columns?: number; readonly rows?: number },
+    options?: CallOptions
+  ) => Promise<void>
+  /** Starts a command beside the agent; its output and its end come as events. */
+  readonly start: (
+    session: string,
+    process: {
+      readonly command: string
+      readonly cwd?: string
+      readonly env?: Readonly<Record<string, string>>
+      readonly name?: string
+    },
+    options?: CallOptions
+  ) => Promise<{ readonly processId: string }>
+  /** Ends such a command. */
+  readonly stop: (session: string, processId: string, options?: CallOptions) => Promise<void>
   /** The questions that wait for an answer. */
   readonly pending: (session: string, options?: CallOptions) => Promise<ReadonlyArray<Elicitation>>
   readonly answer: (
@@ -162,12 +182,16 @@ export const createClient = (options: ClientOptions): Client => {
         { prompt, ...rest },
         idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }
       ),
-    cancel: (session, options) => call("POST", `${of(session)}/cancel`, options),
+    cancel: (session, { run, ...options } = {}) => call("POST", `${of(session)}/cancel${search({ run })}`, options),
     restart: (session, { signal, ...payload } = {}) =>
       call("POST", `${of(session)}/restart`, signal === undefined ? {} : { signal }, payload),
     setMode: (session, modeId, options) => call("POST", `${of(session)}/mode`, options, { modeId }),
     setConfig: (session, configId, value, options) =>
       call("POST", `${of(session)}/config`, options, { configId, value }),
+    shell: (session, input, options) => call("POST", `${of(session)}/shell`, options, input),
+    start: (session, process, options) => call("POST", `${of(session)}/processes`, options, process),
+    stop: (session, processId, options) =>
+      call("DELETE", `${of(session)}/processes/${encodeURIComponent(processId)}`, options),
     pending: async (session, options) => (await call("GET", `${of(session)}/elicitations`, options)).elicitations,
     answer: (session, elicitation, answer, options) =>
       call("POST", `${of(session)}/elicitations/${encodeURIComponent(elicitation)}`, options, answer),
