@@ -70,6 +70,7 @@ describe("the commands against a gateway", () => {
           ["frobnicate"],
           ["cancel"],
           ["cancel", "abc"],
+          ["cancel", "ses_a", "--run", "abc"],
           ["answer", "ses_a", "eli_a", "maybe"],
           ["answer", "ses_a", "eli_a", "accept", "--content", "{"],
           ["sessions", "--url", "nowhere"]
@@ -81,6 +82,7 @@ describe("the commands against a gateway", () => {
         expect.stringMatching(/^holdfast: Invalid subcommand for holdfast - use one of 'serve'.*\n$/),
         "holdfast: Missing argument <session>; see holdfast --help\n",
         "holdfast: <session> must be an id like ses_…, not \"abc\"; see holdfast --help\n",
+        "holdfast: --run must be an id like run_…, not \"abc\"; see holdfast --help\n",
         "holdfast: Expected one of the following cases: accept, decline, cancel; see holdfast --help\n",
         "holdfast: --content must be a JSON object, not {\n",
         "holdfast: --url: must be an address like http://127.0.0.1:4455, not \"nowhere\"\n"
