@@ -208,11 +208,16 @@ const dequeue = (draft: Draft, runId: string | undefined) => {
   draft.queued = draft.queued.filter((each) => each.runId !== runId)
 }
 
-/** The calls of a run that has ended, and not those of one that goes on in the background. What comes late is a call of its own. */
+/**
+ * Ends the calls of a run that has ended; a turn's end is also that of whatever belongs to no run that is open. What comes late is a call of
+ * its own.
+ */
 const endCalls = (draft: Draft, runId: string | undefined) => {
+  const { runs } = draft.places
+  const opened = runs.has(runId ?? "")
   for (const [id, index] of draft.places.calls) {
     const item = draft.items[index]
-    if (item?.kind !== "tool" || item.runId !== runId && draft.places.runs.has(item.runId ?? "")) continue
+    if (item?.kind !== "tool" || item.runId !== runId && (opened || runs.has(item.runId ?? ""))) continue
     draft.places.calls.delete(id)
     if (item.call.status === "completed" || item.call.status === "failed") continue
     draft.items[index] = { ...item, call: { ...item.call, unfinished: true } }

@@ -217,8 +217,8 @@ const settled = (outcome: ElicitationOutcome): string => {
 }
 
 /**
- * The run is over, and with it its tool calls, but not those of a run that goes on in the background. A call that it left open still has
- * its line to come, where lines are not rewritten.
+ * The run is over, and with it its tool calls; a turn's end is also that of whatever belongs to no run that is open. A call that it left
+ * open still has its line to come, where lines are not rewritten.
  */
 const endRun = (
   view: View,
@@ -228,9 +228,10 @@ const endRun = (
 ): [View, ReadonlyArray<string>] => {
   const tools = new Map(view.tools)
   const runs = new Map(view.runs)
+  const opened = view.runs.has(run ?? "")
   const open: Array<string> = []
   for (const [id, tool] of view.tools) {
-    if (tool.run !== run && view.runs.has(tool.run ?? "")) continue
+    if (tool.run !== run && (opened || view.runs.has(tool.run ?? ""))) continue
     tools.delete(id)
     if (!style.live && !ended(tool)) open.push(toolLine(tool, paint))
   }

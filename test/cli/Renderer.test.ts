@@ -223,8 +223,10 @@ describe("Renderer", () => {
       store(completed, 0),
       within({ type: "ElicitationSettled", elicitationId: id, outcome: { _tag: "Expired" } }),
       within({ type: "ToolCallEnded", toolCallId: "look", status: "completed" }),
+      store(started("next", "Next turn's"), 0),
       within(started("again", "Look again")),
-      within(completed)
+      within(completed),
+      store({ type: "ToolCallEnded", toolCallId: "next", status: "completed" }, 0)
     ]
     const shown = (style: Renderer.Style) => {
       let view = Renderer.empty
@@ -243,6 +245,7 @@ describe("Renderer", () => {
       "┆ ✔ Look it up",
       "┆ ○ Look again",
       "┆ librarian ✔ completed",
+      "✔ Next turn's",
       ""
     ].join("\n"))
     expect(shown({ ...style, live: true })).toContain("┆ ○ Look it up")

@@ -123,6 +123,14 @@ describe("the fold", () => {
       { ...look, status: "completed", unfinished: undefined },
       own
     ])
+    const meanwhile = fold(
+      opened,
+      connected,
+      started,
+      during({ type: "ToolCallStarted", toolCallId: "a", title: "A", status: "pending" }),
+      ...nested
+    )
+    expect(calls(meanwhile)).toMatchObject([{ title: "A", unfinished: undefined }])
     const stopped: Said = [{ type: "RunEnded", outcome: { _tag: "Cancelled" } }, child]
     expect(calls(fold(opened, connected, started, ...background, stopped))).toStrictEqual([
       { ...look, status: "in_progress", unfinished: true },
