@@ -116,7 +116,11 @@ export const make = (options: {
         headers: { "idempotency-key": key },
         body: { prompt, whenBusy }
       }),
-    cancel: async (id: string) => void await send(`${session(id)}/cancel`, { method: "POST" }),
+    /** The turn, or with `run` only that run. */
+    cancel: async (id: string, run?: string) =>
+      void await send(`${session(id)}/cancel${run === undefined ? "" : `?run=${encodeURIComponent(run)}`}`, {
+        method: "POST"
+      }),
     restart: (id: string) => post(`${session(id)}/restart`),
     setMode: (id: string, modeId: string) => post(`${session(id)}/mode`, { modeId }),
     setOption: (id: string, configId: string, value: string | boolean) =>

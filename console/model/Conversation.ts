@@ -96,10 +96,13 @@ type Draft = Mutable<Omit<Conversation, "items" | "processes" | "places">> & {
 }
 
 type ItemOf<Kind extends Items.Item["kind"]> = Extract<Items.Item, { readonly kind: Kind }>
-type New<I> = I extends Items.Item ? Omit<I, "key" | "at"> : never
+type New<I> = I extends Items.Item ? Omit<I, "key" | "at" | "within"> : never
 
-const push = (draft: Draft, stored: StoredEvent, item: New<Items.Item>): number =>
-  draft.items.push({ ...item, key: `${stored.seq}.${draft.items.length}`, at: stored.at }) - 1
+const push = (draft: Draft, stored: StoredEvent, item: New<Items.Item>): number => {
+  const run = draft.items[draft.places.runs.get(stored.runId ?? "") ?? -1]
+  const within = run?.kind === "run" ? { within: run.name } : {}
+  return draft.items.push({ ...item, ...within, key: `${stored.seq}.${draft.items.length}`, at: stored.at }) - 1
+}
 
 const replace = <Kind extends Items.Item["kind"]>(
   draft: Draft,
@@ -151,7 +154,7 @@ const onTool = (draft: Draft, stored: StoredEvent, { type: _, ...told }: ToolEve
   const known = draft.places.calls.get(told.toolCallId)
   if (known === undefined) {
     const call: Items.ToolCall = { title: told.toolCallId, status: "pending", ...fields, toolCallId: told.toolCallId }
-    draft.places.calls.set(told.toolCallId, push(draft, stored, { kind: "tool", call }))
+    draft.places.calls.set(told.toolCallId, push(draft, stored, { kind: "tool", runId: stored.runId, call }))
   } else replace(draft, known, "tool", (item) => ({ ...item, call: { ...item.call, ...fields } }))
   for (const shown of told.content ?? []) {
     if (shown.type === "terminal") change(draft, shown.terminalId, (process) => ({ ...process, owned: true }))
@@ -205,20 +208,29 @@ const dequeue = (draft: Draft, runId: string | undefined) => {
   draft.queued = draft.queued.filter((each) => each.runId !== runId)
 }
 
-const onRunEnded = (draft: Draft, stored: StoredEvent, { outcome }: EventOf<"RunEnded">) => {
-  for (const index of draft.places.calls.values()) {
-    replace(draft, index, "tool", (item) =>
-      item.call.status === "completed" || item.call.status === "failed"
-        ? item
-        : { ...item, call: { ...item.call, unfinished: true } })
+/**
+ * Ends the calls of a run that has ended; a turn's end is also that of whatever belongs to no run that is open. What comes late is a call of
+ * its own.
+ */
+const endCalls = (draft: Draft, runId: string | undefined) => {
+  const { runs } = draft.places
+  const opened = runs.has(runId ?? "")
+  for (const [id, index] of draft.places.calls) {
+    const item = draft.items[index]
+    if (item?.kind !== "tool" || item.runId !== runId && (opened || runs.has(item.runId ?? ""))) continue
+    draft.places.calls.delete(id)
+    if (item.call.status === "completed" || item.call.status === "failed") continue
+    draft.items[index] = { ...item, call: { ...item.call, unfinished: true } }
   }
+}
+
+const onRunEnded = (draft: Draft, stored: StoredEvent, { outcome }: EventOf<"RunEnded">) => {
+  endCalls(draft, stored.runId)
   const millis = draft.run === undefined ? undefined : Date.parse(stored.at) - Date.parse(draft.run.at)
   push(draft, stored, { kind: "ended", outcome, millis })
   draft.run = undefined
   draft.plan = []
   draft.places.plan = undefined
-  // what comes late is a call of its own
-  draft.places.calls.clear()
 }
 
 const onOpened = (draft: Draft, stored: StoredEvent, { agent, prompt }: EventOf<"RunStarted">) =>
@@ -226,6 +238,7 @@ const onOpened = (draft: Draft, stored: StoredEvent, { agent, prompt }: EventOf<
     stored.runId ?? "",
     push(draft, stored, {
       kind: "run",
+      runId: stored.runId,
       name: agent ?? "Sub-agent",
       asked: Describe.toText(prompt),
       output: Items.noOutput,
@@ -250,6 +263,7 @@ const within = (draft: Draft, { event, runId }: StoredEvent): boolean => {
       return true
     case "RunEnded":
       change((run) => ({ ...run, outcome: event.outcome }))
+      endCalls(draft, runId)
       draft.places.runs.delete(runId)
       return true
     default:

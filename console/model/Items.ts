@@ -23,6 +23,8 @@ interface Base {
   readonly key: string
   /** ISO 8601. */
   readonly at: string
+  /** Who does it, when that is not the session's own agent. */
+  readonly within?: string
 }
 
 /** What a person said; `reported` by the agent, or prompted here. */
@@ -48,6 +50,7 @@ export interface Media extends Base {
 
 export interface Tool extends Base {
   readonly kind: "tool"
+  readonly runId: string | undefined
   readonly call: ToolCall
 }
 
@@ -92,6 +95,7 @@ export interface Ended extends Base {
 /** A run that the agent opened itself, and what is said in it. */
 export interface Run extends Base {
   readonly kind: "run"
+  readonly runId: string | undefined
   readonly name: string
   readonly asked: string
   readonly output: Output

@@ -1,8 +1,11 @@
 /** One item of the conversation. */
 import type { ComponentChildren } from "preact"
 import { memo } from "preact/compat"
+import { toFailure } from "../api/Gateway.js"
 import * as Describe from "../model/Describe.js"
 import type * as Items from "../model/Items.js"
+import { gateway } from "../state/Access.js"
+import { announce } from "../state/Announce.js"
 import { Content } from "./Content.js"
 import { Disclosure } from "./Disclosure.js"
 import { Icon } from "./Icon.js"
@@ -128,22 +131,38 @@ const Ended = ({ id, item }: { readonly id: string; readonly item: Items.Ended }
   )
 }
 
-const Run = ({ id, item }: { readonly id: string; readonly item: Items.Run }) => (
-  <Disclosure
-    id={id}
-    class="thought"
-    summary={
-      <>
-        <span class="title">{item.name}</span>
-        <span class="preview">
-          {item.outcome === undefined ? "at work" : Describe.unusual(item.outcome) ?? "done"}
-          {item.asked === "" ? "" : `: ${preview(item.asked)}`}
-        </span>
-      </>
-    }
-  >
-    {() => <Prose text={item.output.text} />}
-  </Disclosure>
+const Run = ({ id, item, session }: {
+  readonly session: string
+  readonly id: string
+  readonly item: Items.Run
+}) => (
+  <div class="opened">
+    <Disclosure
+      id={id}
+      class="thought"
+      summary={
+        <>
+          <span class="title">{item.name}</span>
+          <span class="preview">
+            {item.outcome === undefined ? "at work" : Describe.unusual(item.outcome) ?? "done"}
+            {item.asked === "" ? "" : `: ${preview(item.asked)}`}
+          </span>
+        </>
+      }
+    >
+      {() => <Prose text={item.output.text === "" ? "*Nothing was said yet.*" : item.output.text} />}
+    </Disclosure>
+    {item.outcome === undefined && (
+      <button
+        type="button"
+        class="quiet"
+        aria-label={`Stop ${item.name}`}
+        onClick={() => void gateway.cancel(session, item.runId).catch((error) => announce(toFailure(error).message))}
+      >
+        Stop
+      </button>
+    )}
+  </div>
 )
 
 const draw = (
@@ -182,7 +201,7 @@ const draw = (
     case "note":
       return <Note id={id} item={item} />
     case "run":
-      return <Run id={id} item={item} />
+      return <Run session={session} id={id} item={item} />
     case "ended":
       return <Ended id={id} item={item} />
     case "process": {
@@ -213,6 +232,7 @@ const Drawn = memo(({ item, processes, session, streaming }: Shown) => (
   <div
     class="item"
     data-kind={item.kind}
+    data-within={item.within}
     data-continued={"continued" in item && item.continued ? true : undefined}
     data-streaming={streaming ? true : undefined}
   >

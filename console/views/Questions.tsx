@@ -110,6 +110,9 @@ const call = (conversation: Conversation, toolCallId: string | undefined) => {
   return item?.kind === "tool" ? item.call : undefined
 }
 
+/** Who asks, when that is not the session's own agent. */
+const asker = ({ items, places }: Conversation, id: string) => items[places.questions.get(id) ?? -1]?.within
+
 const headings = { permission: "Permission", form: "Question", url: "Page to visit", confirmation: "Question" }
 
 const Question = ({ conversation, elicitation, number, of, session }: {
@@ -127,6 +130,7 @@ const Question = ({ conversation, elicitation, number, of, session }: {
   const answered = useRef(false)
   const { deadline, id, kind, message, sensitive, toolCallId } = elicitation
   const about = call(conversation, toolCallId)
+  const by = asker(conversation, id)
 
   const answer = async (given: ElicitationAnswer) => {
     setSending(true)
@@ -207,7 +211,11 @@ const Question = ({ conversation, elicitation, number, of, session }: {
     <section ref={card} class="ask" aria-labelledby={heading} onKeyDown={onKeyDown}>
       <header>
         <Icon name="question" />
-        <span>{headings[kind]}{of > 1 ? ` ${number} of ${of}` : ""}</span>
+        <span>
+          {headings[kind]}
+          {of > 1 ? ` ${number} of ${of}` : ""}
+          {by === undefined ? "" : ` · ${by} asks`}
+        </span>
         {sensitive === true && <span class="sensitive">the answer is not recorded</span>}
         {deadline !== undefined && <Deadline at={deadline} />}
       </header>

@@ -6,9 +6,10 @@
 import * as Args from "@effect/cli/Args"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
+import * as ValidationError from "@effect/cli/ValidationError"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { ElicitationId, SessionId } from "../domain/Ids.js"
+import { ElicitationId, RunId, SessionId } from "../domain/Ids.js"
 import { logFormats } from "./Config.js"
 
 /** @since 0.1.0 */
@@ -56,14 +57,22 @@ export const gateway = {
   token
 }
 
-/** An argument that is the id of something. */
-const id = <A>(name: string, schema: Schema.Schema<A, string>, prefix: string) =>
-  Args.text({ name }).pipe(
-    Args.mapEffect((text) =>
-      Effect.mapError(Schema.decode(schema)(text), () =>
-        HelpDoc.p(`<${name}> must be an id like ${prefix}_…, not ${JSON.stringify(text)}`))
-    )
+/** What somebody typed where `name` wants the id of something. */
+const decodeId = <A>(name: string, schema: Schema.Schema<A, string>, prefix: string) => (text: string) =>
+  Effect.mapError(
+    Schema.decode(schema)(text),
+    () => HelpDoc.p(`${name} must be an id like ${prefix}_…, not ${JSON.stringify(text)}`)
   )
+
+const id = <A>(name: string, schema: Schema.Schema<A, string>, prefix: string) =>
+  Args.text({ name }).pipe(Args.mapEffect(decodeId(`<${name}>`, schema, prefix)))
+
+/** @since 0.1.0 */
+export const run = Options.text("run").pipe(
+  Options.withDescription("Only this run, be it open, nested, in the background or queued"),
+  Options.mapEffect((text) => Effect.mapError(decodeId("--run", RunId, "run")(text), ValidationError.invalidValue)),
+  Options.optional
+)
 
 /** @since 0.1.0 */
 export const session = id("session", SessionId, "ses")

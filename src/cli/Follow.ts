@@ -84,6 +84,12 @@ export const make = Effect.fnUntraced(function*(conversation: Conversation, opti
     return screen.write(ready)
   })
 
+  /** The question as it is asked: of several agents one has to know whose it is. */
+  const named = (question: Elicitation): Elicitation => {
+    const asker = question.runId === undefined ? undefined : view.runs.get(question.runId)
+    return asker === undefined ? question : { ...question, message: `${asker}: ${question.message}` }
+  }
+
   /** The answer is on its way; that somebody else was faster is shown by the question's end. */
   const send = (question: Elicitation, answer: ElicitationAnswer) =>
     conversation.answer(question.id, answer).pipe(
@@ -127,11 +133,11 @@ export const make = Effect.fnUntraced(function*(conversation: Conversation, opti
         })
       const picked = waiting.length === 1
         ? Either.right(question)
-        : yield* choice(Questions.choose(waiting), since, (event) => isOver(event) || isOther(event))
+        : yield* choice(Questions.choose(waiting.map(named)), since, (event) => isOver(event) || isOther(event))
       if (Either.isLeft(picked)) return yield* again(picked.left)
       const { id, kind } = picked.right
       const answer = yield* choice(
-        Questions.prompt(picked.right),
+        Questions.prompt(named(picked.right)),
         since,
         (event) =>
           (event.type === "ElicitationSettled" && event.elicitationId === id) ||

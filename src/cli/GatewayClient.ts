@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import * as Client from "../client/Client.js"
 import type { ContentBlock } from "../domain/Content.js"
 import type { ElicitationAnswer } from "../domain/Elicitation.js"
-import type { ElicitationId, SessionId } from "../domain/Ids.js"
+import type { ElicitationId, RunId, SessionId } from "../domain/Ids.js"
 import { CliError, ExitCode, unusable } from "./CliError.js"
 import * as Config from "./Config.js"
 
@@ -95,7 +95,9 @@ export const make = Effect.fnUntraced(function*({ token, url }: Address) {
     setMode: (id: SessionId, modeId: string) => call(client.sessions.mode({ path: { id }, payload: { modeId } })),
     setConfigOption: (id: SessionId, configId: string, value: string | boolean) =>
       call(client.sessions.config({ path: { id }, payload: { configId, value } })),
-    cancel: (id: SessionId) => call(client.runs.cancel({ path: { id }, urlParams: {} })),
+    /** With `run` only that one. */
+    cancel: (id: SessionId, run?: RunId) =>
+      call(client.runs.cancel({ path: { id }, urlParams: run === undefined ? {} : { run } })),
     restart: (id: SessionId) =>
       call(client.sessions.restart({ path: { id }, payload: { cause: "requested", wait: true } })),
     close: (id: SessionId) => call(client.sessions.close({ path: { id } })),

@@ -38,6 +38,9 @@ export interface Style {
 }
 
 interface Tool {
+  readonly run: RunId | undefined
+  /** What stands before its line: a margin, in a run that the agent opened. */
+  readonly margin: string
   readonly title: string
   readonly status: "pending" | "in_progress" | "completed" | "failed"
   readonly detail: string
@@ -53,7 +56,7 @@ export interface View {
   /** What the cursor's line holds: nothing, or a text of this kind, or of this run, that can be continued. */
   readonly line: "empty" | "text" | "thought" | "output" | RunId
   /** The runs that the agent opened itself, by the name of who works in them. */
-  readonly runs: ReadonlyMap<RunId, string>
+  readonly runs: ReadonlyMap<string, string>
   readonly tools: ReadonlyMap<string, Tool>
   /** The tool calls whose lines are the last ones of the screen, from top to bottom. */
   readonly bottom: ReadonlyArray<string>
@@ -124,14 +127,22 @@ const toolLine = (tool: Tool, paint: Ansi.Palette): string => {
     completed: paint.green("✔"),
     failed: paint.red("✖")
   }[tool.status]
-  return `${mark} ${tool.title}${tool.detail === "" ? "" : paint.dim(`  ${tool.detail}`)}`
+  return `${paint.dim(tool.margin)}${mark} ${tool.title}${tool.detail === "" ? "" : paint.dim(`  ${tool.detail}`)}`
 }
 
-const onTool = (view: View, event: ToolEvent, style: Style, paint: Ansi.Palette): Step => {
+const onTool = (
+  view: View,
+  event: ToolEvent,
+  run: RunId | undefined,
+  style: Style,
+  paint: Ansi.Palette
+): Step => {
   const id = event.toolCallId
   const before = view.tools.get(id)
   const title = event.title === undefined ? before?.title ?? id : Ansi.oneLine(event.title)
   const tool: Tool = {
+    run,
+    margin: run !== undefined && view.runs.has(run) ? margin : "",
     title,
     status: event.status ?? before?.status ?? "pending",
     detail: detail(event, title, before?.detail ?? "")
@@ -206,12 +217,36 @@ const settled = (outcome: ElicitationOutcome): string => {
 }
 
 /**
+ * The run is over, and with it its tool calls; a turn's end is also that of whatever belongs to no run that is open. A call that it left
+ * open still has its line to come, where lines are not rewritten.
+ */
+const endRun = (
+  view: View,
+  run: RunId | undefined,
+  style: Style,
+  paint: Ansi.Palette
+): [View, ReadonlyArray<string>] => {
+  const tools = new Map(view.tools)
+  const runs = new Map(view.runs)
+  const opened = view.runs.has(run ?? "")
+  const open: Array<string> = []
+  for (const [id, tool] of view.tools) {
+    if (tool.run !== run && (opened || view.runs.has(tool.run ?? ""))) continue
+    tools.delete(id)
+    if (!style.live && !ended(tool)) open.push(toolLine(tool, paint))
+  }
+  if (run !== undefined) runs.delete(run)
+  return [{ ...view, tools, runs }, open]
+}
+
+/**
  * The view after one more event, and what to write for it.
  *
  * @since 0.1.0
  */
 export const step = (style: Style) => {
   const paint = Ansi.palette(style.color)
+  const question = (message: string) => `${paint.cyan("?")} ${Ansi.oneLine(message)}`
 
   const within = (view: View, run: RunId, name: string, { event }: StoredEvent): Step | undefined => {
     switch (event.type) {
@@ -222,10 +257,14 @@ export const step = (style: Style) => {
       case "UsageUpdated":
         return [view, ""]
       case "RunEnded": {
-        const runs = new Map(view.runs)
-        runs.delete(run)
-        return line({ ...view, runs }, `${paint.dim(`${margin}${name}`)} ${outcome(empty, event.outcome, paint)}`)
+        const [next, open] = endRun(view, run, style, paint)
+        const last = `${paint.dim(`${margin}${name}`)} ${outcome(empty, event.outcome, paint)}`
+        return line(next, [...open, last].join("\n"))
       }
+      case "ElicitationRequested":
+        return line(view, `${paint.dim(`${margin}${name}`)} ${question(event.elicitation.message)}`)
+      case "ElicitationSettled":
+        return line(view, paint.dim(`${margin}  ${settled(event.outcome)}`))
       default:
         return undefined
     }
@@ -249,7 +288,7 @@ export const step = (style: Style) => {
       case "ToolCallStarted":
       case "ToolCallUpdated":
       case "ToolCallEnded":
-        return onTool(view, event, style, paint)
+        return onTool(view, event, runId, style, paint)
       case "PlanUpdated":
         return onPlan(view, event.entries, paint)
       case "UsageUpdated":
@@ -276,13 +315,12 @@ export const step = (style: Style) => {
       case "RunDropped":
         return line(view, `${paint.yellow("■")} prompt dropped: ${Ansi.oneLine(event.reason)}`)
       case "RunEnded": {
-        // a call that the run left open: elsewhere than on a live terminal its line was still to come
-        const open = style.live ? [] : [...view.tools.values()].filter((tool) => !ended(tool))
-        const lines = [...open.map((tool) => toolLine(tool, paint)), outcome(view, event.outcome, paint)]
-        return line({ ...view, tools: new Map(), plan: [], running: false }, lines.join("\n"))
+        const [next, open] = endRun(view, runId, style, paint)
+        const lines = [...open, outcome(view, event.outcome, paint)]
+        return line({ ...next, plan: [], running: false }, lines.join("\n"))
       }
       case "ElicitationRequested":
-        return line(view, `${paint.cyan("?")} ${Ansi.oneLine(event.elicitation.message)}`)
+        return line(view, question(event.elicitation.message))
       case "ElicitationSettled":
         return line(view, paint.dim(`  ${settled(event.outcome)}`))
       case "AgentDisconnected":

@@ -12,21 +12,14 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as ExecutionStrategy from "effect/ExecutionStrategy"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Agents, type Workspace } from "../agent/Agent.js"
-import type { RunOutcome } from "../domain/AgentEvent.js"
 import type { Decision } from "../domain/Decision.js"
 import type { Elicitation, ElicitationAnswer } from "../domain/Elicitation.js"
 import type {
@@ -41,27 +34,15 @@ import type {
   SessionBusy,
   SessionNotFound
 } from "../domain/Errors.js"
-import { CwdInvalid, LimitReached, PromptInvalid, SessionClosed, WorkspaceNotOffered } from "../domain/Errors.js"
+import { CwdInvalid, LimitReached, PromptInvalid, type SessionClosed, WorkspaceNotOffered } from "../domain/Errors.js"
 import { type ElicitationId, freshSessionId, type RunId, type SessionId } from "../domain/Ids.js"
-import {
-  type Draft,
-  recovery,
-  type Session,
-  type SessionState,
-  type SessionStatus,
-  status,
-  toSession
-} from "../domain/Session.js"
+import { type Session, type SessionStatus, status, toSession } from "../domain/Session.js"
 import * as ElicitationBridge from "../lifecycle/ElicitationBridge.js"
-import * as RestartCoalescer from "../lifecycle/RestartCoalescer.js"
-import * as StreamManager from "../lifecycle/StreamManager.js"
+import type * as RestartCoalescer from "../lifecycle/RestartCoalescer.js"
 import { type Cursor, EventLog, type LogEntry, type Reader } from "../log/EventLog.js"
-import * as Detach from "./Detach.js"
 import * as History from "./History.js"
-import * as Idle from "./Idle.js"
-import * as Lock from "./Lock.js"
-import type { Restarts } from "./Restarts.js"
-import * as SessionRuntime from "./SessionRuntime.js"
+import type * as SessionRuntime from "./SessionRuntime.js"
+import * as Waking from "./Waking.js"
 
 export type {
   /** @since 0.1.0 */
@@ -183,17 +164,6 @@ export interface Options {
 }
 
 /**
- * A session in memory. It is `closing` from the moment at which it takes no more commands, and `resting` while it goes to sleep: whoever
- * comes then waits, and wakes it again.
- */
-interface Live extends Idle.Use {
-  readonly runtime: SessionRuntime.SessionRuntime
-  readonly scope: Scope.CloseableScope
-  closing: Deferred.Deferred<void> | undefined
-  resting: Deferred.Deferred<void> | undefined
-}
-
-/**
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function*(options: Options) {
@@ -202,134 +172,21 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const bridge = yield* ElicitationBridge.ElicitationBridge
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const fiberRefs = yield* Effect.getFiberRefs
   const maxSessions = options.maxSessions ?? 1000
   const maxPromptLength = options.maxPromptLength ?? 1024 * 1024
   const limits: SessionRuntime.Limits = {
     maxQueued: options.maxQueued ?? 16,
     cancelGrace: Duration.decode(options.cancelGrace ?? "10 seconds")
   }
-  const live = new Map<SessionId, Live>()
-  const idle = Idle.make((id) => live.get(id))
-  // looking a session up and waking it is one step
-  const waking = Lock.make()
-
-  const streams = yield* StreamManager.make
-  const restarts: Restarts = yield* RestartCoalescer.make({
-    cycle: (id: SessionId, covered) => Effect.suspend(() => live.get(id)?.runtime.restartCycle(covered) ?? Effect.void),
-    policy: options.restarts
+  const waking = yield* Waking.make({
+    log,
+    agents,
+    bridge,
+    limits,
+    idle: options.idle,
+    restarts: options.restarts
   })
-
-  // when it is closed, no session can be woken any more: what lives in it is gone at once
-  const scope = yield* Scope.make()
-
-  /**
-   * Takes the session out of use. The Effect that it returns ends what the session holds and then writes `last`: on return nothing of
-   * it is left but its log.
-   */
-  const release = (id: SessionId, entry: Live, outcome: RunOutcome, last: Effect.Effect<void, LogError>) =>
-    Effect.sync(() => {
-      const closing = Deferred.unsafeMake<void>(FiberId.none)
-      entry.closing = closing
-      return entry.runtime.retire(outcome).pipe(
-        Effect.zipRight(Scope.close(entry.scope, Exit.void)),
-        Effect.zipRight(last),
-        Effect.ensuring(Effect.suspend(() => {
-          live.delete(id)
-          return Deferred.succeed(closing, void 0)
-        }))
-      )
-    })
-
-  let down = false
-  const lost: RunOutcome = { _tag: "Lost", reason: "Holdfast was shut down" }
-
-  yield* Effect.addFinalizer(() =>
-    Effect.suspend(() => {
-      down = true
-      return Effect.forEach(
-        [...live],
-        ([id, entry]) =>
-          entry.closing !== undefined
-            ? Deferred.await(entry.closing)
-            : Effect.exit(Effect.flatten(release(id, entry, lost, Effect.void))),
-        { concurrency: "unbounded", discard: true }
-      ).pipe(Effect.zipRight(Scope.close(scope, Exit.void)))
-    })
-  )
-
-  const closedError = (sessionId: SessionId) =>
-    new SessionClosed({ sessionId, message: `session ${sessionId} is closed` })
-
-  /** `owed` is what nobody else will end: the log could not be written when the session was last alive. */
-  const wake = (session: SessionState, owed: ReadonlyArray<Draft>) =>
-    Effect.gen(function*() {
-      const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-      // in a fiber of its own: what a session keeps for its end would keep the context of the request that opened it
-      const making = yield* Scope.extend(
-        SessionRuntime.make({ session, agents, log, bridge, restarts, streams, limits, owed }),
-        own
-      ).pipe(
-        (make) => Effect.zipRight(Detach.to(fiberRefs), Effect.annotateLogs(make, { session: session.id })),
-        Effect.forkIn(own)
-      )
-      const runtime = yield* Effect.flatten(Fiber.await(making))
-      if (down) yield* runtime.retire(lost)
-      const usedAt = yield* Clock.currentTimeMillis
-      const entry: Live = { runtime, scope: own, closing: undefined, resting: undefined, users: 0, usedAt }
-      live.set(session.id, entry)
-      return entry
-      // made also while the scope closes: it is retired then; and registered also when the one who woke it leaves, as it has no
-      // other owner
-    }).pipe(Effect.uninterruptible)
-
-  const again = (session: SessionState) =>
-    wake(session, recovery(session, "its end could not be recorded when it came"))
-
-  const awake = (id: SessionId) =>
-    waking(Effect.gen(function*() {
-      const known = live.get(id)
-      if (known !== undefined) return known
-      const session = yield* log.state(id)
-      if (session.phase === "closed") return yield* Effect.fail(closedError(id))
-      return yield* again(session)
-    }))
-
-  /** Gives a command the live session, which is awake as long as the command takes. */
-  const using = <A, E, R>(
-    id: SessionId,
-    command: (runtime: SessionRuntime.SessionRuntime) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | SessionNotFound | SessionClosed | LogError, R> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(awake(id)), (entry) => {
-        // one step: to find it awake and to keep it so
-        if (entry.closing !== undefined) return Effect.fail(closedError(id))
-        if (entry.resting !== undefined) {
-          return Effect.zipRight(restore(Deferred.await(entry.resting)), restore(using(id, command)))
-        }
-        entry.users++
-        return Effect.ensuring(restore(command(entry.runtime)), Idle.left(entry))
-      })
-    )
-
-  /** Puts the session to sleep, if it really is idle: on return it is awake or gone from memory. */
-  const rest: Idle.Rest<Live> = (id, entry, isIdle, since, reason) =>
-    Effect.flatMap(Effect.option(log.state(id)), (state) =>
-      Effect.suspend(() => {
-        // one step: to find that nobody uses it and to tell those who come
-        if (entry.closing !== undefined || !idle.isUnused(id, entry, since) || !Option.exists(state, isIdle)) {
-          return Effect.void
-        }
-        const resting = entry.resting = Deferred.unsafeMake<void>(FiberId.none)
-        return entry.runtime.rest(reason).pipe(
-          Effect.tap((rests) => rests ? Scope.close(entry.scope, Exit.void) : Effect.void),
-          Effect.onExit((exit) => {
-            entry.resting = undefined
-            if (Exit.isFailure(exit) || exit.value) live.delete(id)
-            return Deferred.succeed(resting, void 0)
-          })
-        )
-      })).pipe(Effect.uninterruptible)
+  const { close, live, using } = waking
 
   const get = (id: SessionId) =>
     Effect.zipWith(log.state(id), bridge.pending({ sessionId: id }), (state, elicitations) => ({
@@ -369,7 +226,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const create: Sessions["Type"]["create"] = Effect.fnUntraced(function*({ agent, cwd, id: own, title }) {
     yield* agents.get(agent)
     const absolute = yield* folder(cwd)
-    const { id, runtime } = yield* waking(Effect.uninterruptible(Effect.gen(function*() {
+    const { id, runtime } = yield* waking.exclusively(Effect.uninterruptible(Effect.gen(function*() {
       // looking and making are one step, so of two who make it one finds it
       if (own !== undefined && (yield* isThere(own))) return { id: own, runtime: undefined }
       if (live.size >= maxSessions) {
@@ -385,7 +242,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       yield* log.append(id, [{
         event: { type: "SessionOpened", agent, cwd: absolute, ...(title === undefined ? {} : { title }) }
       }])
-      return { id, runtime: (yield* wake(yield* log.state(id), [])).runtime }
+      return { id, runtime: (yield* waking.wake(yield* log.state(id), [])).runtime }
     }))).pipe(Effect.catchTag("SessionNotFound", Effect.die))
     if (runtime !== undefined) yield* runtime.start
     return yield* Effect.catchTag(get(id), "SessionNotFound", Effect.die)
@@ -401,29 +258,6 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         new PromptInvalid({ message: `the prompt has ${length} characters; at most ${maxPromptLength} are allowed` })
       )
       : Effect.void
-  }
-
-  const close: Sessions["Type"]["close"] = (id) =>
-    // what is begun here is finished also when the caller leaves: a half-closed session has no owner
-    Effect.uninterruptible(Effect.flatten(
-      waking(Effect.gen(function*() {
-        const known = live.get(id)
-        const ending = known?.closing ?? known?.resting
-        if (ending !== undefined) return Effect.zipRight(Deferred.await(ending), close(id))
-        const session = yield* log.state(id)
-        if (session.phase === "closed") return Effect.void
-        const entry = known ?? (yield* again(session))
-        return yield* release(id, entry, { _tag: "Cancelled" }, entry.runtime.seal)
-      }))
-    ))
-
-  if (options.idle !== undefined) {
-    yield* Effect.forkScoped(Idle.sweep({
-      after: Duration.decode(options.idle.after),
-      all: () => live,
-      isUnused: idle.isUnused,
-      rest
-    }))
   }
 
   const counts = Effect.gen(function*() {
@@ -489,11 +323,11 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     revoke: (id, subject) => using(id, (runtime) => runtime.revoke(subject)),
     counts,
     close,
-    events: (cursor) => Stream.unwrapScoped(Effect.as(idle.watch(cursor.session), log.tail(cursor))),
+    events: (cursor) => Stream.unwrapScoped(Effect.as(waking.watch(cursor.session), log.tail(cursor))),
     history: log.read,
     reader: (cursor, options) =>
       options.follow
-        ? Effect.zipRight(idle.watch(cursor.session), log.reader(cursor, options))
+        ? Effect.zipRight(waking.watch(cursor.session), log.reader(cursor, options))
         : log.reader(cursor, options)
   })
 })

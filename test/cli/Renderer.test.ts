@@ -208,6 +208,49 @@ describe("Renderer", () => {
     expect(render({}, asked, answer({ _tag: "Withdrawn", reason: "late" }))).toBe("? May I?\n  withdrawn: late\n")
   })
 
+  it("a run that the agent opened has its calls and questions behind its margin, and a turn's end is not theirs", () => {
+    const child = RunId.make("run_child")
+    const id = ElicitationId.make("eli_a")
+    const within = (event: SessionEvent) => ({ ...store(event, 0), runId: child })
+    const history = [
+      store(started("own", "Own call"), 0),
+      within({ type: "RunStarted", prompt: [], until: "session", parentRunId: runId, agent: "librarian" }),
+      within(started("look", "Look it up")),
+      within({
+        type: "ElicitationRequested",
+        elicitation: { id, sessionId, runId: child, kind: "permission", message: "May I?", options: [] }
+      }),
+      store(completed, 0),
+      within({ type: "ElicitationSettled", elicitationId: id, outcome: { _tag: "Expired" } }),
+      within({ type: "ToolCallEnded", toolCallId: "look", status: "completed" }),
+      store(started("next", "Next turn's"), 0),
+      within(started("again", "Look again")),
+      within(completed),
+      store({ type: "ToolCallEnded", toolCallId: "next", status: "completed" }, 0)
+    ]
+    const shown = (style: Renderer.Style) => {
+      let view = Renderer.empty
+      return history.map((stored) => {
+        const [next, text] = Renderer.step(style)(view, stored)
+        view = next
+        return text
+      }).join("")
+    }
+    expect(shown(style)).toBe([
+      "┆ librarian",
+      "┆ librarian ? May I?",
+      "○ Own call",
+      "✔ completed",
+      "┆   expired",
+      "┆ ✔ Look it up",
+      "┆ ○ Look again",
+      "┆ librarian ✔ completed",
+      "✔ Next turn's",
+      ""
+    ].join("\n"))
+    expect(shown({ ...style, live: true })).toContain("┆ ○ Look it up")
+  })
+
   it("what is said in a run that the agent opened stands behind a margin, and its end is not the end", () => {
     const child = RunId.make("run_child")
     const step = Renderer.step(style)

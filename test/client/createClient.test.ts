@@ -55,6 +55,7 @@ describe("commands", () => {
     await client.prompt(id, "hello")
     await client.prompt(id, [{ type: "text", text: "hello" }], { whenBusy: "queue", idempotencyKey: "once" })
     await client.cancel(id)
+    await client.cancel(id, { run: "run_a" })
     await client.restart(id)
     await client.restart(id, { cause: "changed", wait: true })
     await client.setMode(id, "plan")
@@ -93,6 +94,10 @@ describe("commands", () => {
       .toEqual({ prompt: [{ type: "text", text: "hello" }], whenBusy: "queue" })
     expect(calls.find(({ method, path }) => method === "DELETE" && path.endsWith("/decisions"))?.query.get("subject"))
       .toBe("a&b")
+    expect(calls.flatMap(({ path, query }) => path.endsWith("/cancel") ? [query.get("run")] : [])).toEqual([
+      null,
+      "run_a"
+    ])
   })
 
   it("an id is one part of a path, whatever is in it", async () => {

@@ -102,13 +102,13 @@ const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | H
     Effect.catchAll(({ message }) => Effect.succeed({ ok: false, error: message }))
   )
 
-const told = (probe: Probe): string =>
+const told = (kind: string, probe: Probe): string =>
   probe.ok
     ? Ansi.oneLine(
       [
         probe.name ?? "",
         probe.version ?? "",
-        ...probe.abilities?.length ? [`can ${probe.abilities.join(", ")};`] : [],
+        ...probe.abilities?.length ? [`${kind === "loop" ? "with" : "can"} ${probe.abilities.join(", ")};`] : [],
         ...probe.modes?.length ? [`modes ${probe.modes.join(", ")}`] : [],
         ...probe.note === undefined ? [] : [probe.note]
       ].join(" ").trim()
@@ -149,7 +149,7 @@ export const command = Command.make("agents", {
       ["AGENT", "KIND", "FROM", "PROBE"],
       rows.map(([name = "", kind = "", from = ""], index) => {
         const found = probes[index] ?? { ok: false }
-        return [name, kind, from, `${found.ok ? paint.green("✔") : paint.red("✖")} ${told(found)}`]
+        return [name, kind, from, `${found.ok ? paint.green("✔") : paint.red("✖")} ${told(kind, found)}`]
       })
     ))
   }).pipe(Effect.provide(Signals.layer("10 seconds")))).pipe(

@@ -5,6 +5,7 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { SessionId } from "../../domain/Ids.js"
 import type { CliError } from "../CliError.js"
 import * as Flags from "../Flags.js"
@@ -22,11 +23,15 @@ const steering = <Name extends string>(
   ).pipe(Command.withDescription(description))
 
 /** @since 0.1.0 */
-export const cancel = steering(
+export const cancel = Command.make(
   "cancel",
-  "Cancel a session's open run and what is queued",
-  (gateway, id) => gateway.cancel(id)
-)
+  { ...Flags.gateway, run: Flags.run, session: Flags.session },
+  (flags) =>
+    Effect.flatMap(
+      GatewayClient.connect(flags),
+      (gateway) => gateway.cancel(flags.session, Option.getOrUndefined(flags.run))
+    )
+).pipe(Command.withDescription("Cancel a session's open run and what is queued, or one run"))
 
 /** @since 0.1.0 */
 export const restart = steering(

@@ -69,7 +69,8 @@ export interface Client {
     prompt: string | ReadonlyArray<ContentBlock>,
     options?: CallOptions & { readonly whenBusy?: "refuse" | "queue" | "steer"; readonly idempotencyKey?: string }
   ) => Promise<{ readonly runId: string; readonly seq: number }>
-  readonly cancel: (session: string, options?: CallOptions) => Promise<void>
+  /** Cancels the open turn and drops what is queued; with `run` only that one, which may be nested or in the background, too. */
+  readonly cancel: (session: string, options?: CallOptions & { readonly run?: string }) => Promise<void>
   /** With `wait` it resolves with the session when the restart is over, else when it is accepted. */
   readonly restart: (
     session: string,
@@ -180,7 +181,7 @@ export const createClient = (options: ClientOptions): Client => {
         { prompt, ...rest },
         idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }
       ),
-    cancel: (session, options) => call("POST", `${of(session)}/cancel`, options),
+    cancel: (session, { run, ...options } = {}) => call("POST", `${of(session)}/cancel${search({ run })}`, options),
     restart: (session, { signal, ...payload } = {}) =>
       call("POST", `${of(session)}/restart`, signal === undefined ? {} : { signal }, payload),
     setMode: (session, modeId, options) => call("POST", `${of(session)}/mode`, options, { modeId }),

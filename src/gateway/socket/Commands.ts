@@ -33,7 +33,7 @@ const Command = Schema.Union(
   command("ping", {}),
   command("session", {}),
   command("prompt", { payload, idempotencyKey: Schema.optionalWith(Schema.String, { exact: true }) }),
-  command("cancel", {}),
+  command("cancel", { run: Schema.optionalWith(Schema.String, { exact: true }) }),
   command("restart", { payload }),
   command("mode", { payload }),
   command("config", { payload }),
@@ -115,7 +115,10 @@ const target = (session: SessionId, command: Command): Target => {
         ...(command.idempotencyKey === undefined ? {} : { headers: { "idempotency-key": command.idempotencyKey } })
       }
     case "cancel":
-      return { method: "POST", path: `${path}/cancel` }
+      return {
+        method: "POST",
+        path: `${path}/cancel${command.run === undefined ? "" : `?run=${encodeURIComponent(command.run)}`}`
+      }
     case "restart":
     case "mode":
     case "config":

@@ -29,7 +29,7 @@ const serve = Effect.fnUntraced(function*(cwd: string, port = 0) {
     command: (...args: ReadonlyArray<string>) => Program.run({ cwd, env: { HOLDFAST_URL: url } }, ...args),
     attach: (...args: ReadonlyArray<string>) => Program.start({ cwd, env: { HOLDFAST_URL: url } }, "attach", ...args),
     open: Effect.map(post("/v1/sessions", { agent: "demo", cwd, title: "A try" }), ({ id }): string => id),
-    prompt: (id: string, prompt: string) => post(`/v1/sessions/${id}/runs`, { prompt }),
+    prompt: (id: string, prompt: string, whenBusy = "refuse") => post(`/v1/sessions/${id}/runs`, { prompt, whenBusy }),
     stop: Effect.zipRight(gateway.signal("SIGTERM"), gateway.exit)
   }
 })
@@ -70,6 +70,7 @@ describe("the commands against a gateway", () => {
           ["frobnicate"],
           ["cancel"],
           ["cancel", "abc"],
+          ["cancel", "ses_a", "--run", "abc"],
           ["answer", "ses_a", "eli_a", "maybe"],
           ["answer", "ses_a", "eli_a", "accept", "--content", "{"],
           ["sessions", "--url", "nowhere"]
@@ -81,6 +82,7 @@ describe("the commands against a gateway", () => {
         expect.stringMatching(/^holdfast: Invalid subcommand for holdfast - use one of 'serve'.*\n$/),
         "holdfast: Missing argument <session>; see holdfast --help\n",
         "holdfast: <session> must be an id like ses_…, not \"abc\"; see holdfast --help\n",
+        "holdfast: --run must be an id like run_…, not \"abc\"; see holdfast --help\n",
         "holdfast: Expected one of the following cases: accept, decline, cancel; see holdfast --help\n",
         "holdfast: --content must be a JSON object, not {\n",
         "holdfast: --url: must be an address like http://127.0.0.1:4455, not \"nowhere\"\n"
@@ -254,6 +256,12 @@ agents:
       const cancelled = yield* gateway.command("cancel", id)
       expect([cancelled.code, cancelled.stderr]).toEqual([0, ""])
       yield* attached.says(/■ cancelled/)
+      const { runId } = yield* gateway.prompt(id, "/sleep 60")
+      yield* gateway.prompt(id, "/stream 1", "queue")
+      expect((yield* gateway.command("cancel", id, "--run", "run_other")).code).toBe(0)
+      expect((yield* gateway.command("cancel", id, "--run", runId)).code).toBe(0)
+      // what is queued goes on: the turn alone was cancelled
+      yield* attached.says(/■ cancelled[^]*■ cancelled[^]*✔ completed/)
       const restarted = yield* gateway.command("restart", id)
       expect([restarted.code, restarted.stderr]).toEqual([0, ""])
       yield* attached.says(/the agent is back/)

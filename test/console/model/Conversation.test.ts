@@ -98,6 +98,46 @@ describe("the fold", () => {
     expect(conversation.run?.id).toBe(run)
   })
 
+  it("what a run in the background does outlives the turn, and stands under the name of who does it", () => {
+    const background: ReadonlyArray<Said> = [
+      [{ type: "RunStarted", prompt: [], until: "session", parentRunId: run, agent: "librarian" }, child],
+      [{ type: "ToolCallStarted", toolCallId: "look", title: "Look it up", status: "in_progress" }, child],
+      during({ type: "ToolCallStarted", toolCallId: "own", title: "Own", status: "in_progress" }),
+      [permission, child],
+      ended
+    ]
+    const calls = (conversation: Conversation.Conversation) =>
+      ofKind(conversation, "tool").map(({ call: { status, title, unfinished }, within }) => ({
+        title,
+        status,
+        unfinished,
+        within
+      }))
+    const own = { title: "Own", status: "in_progress", unfinished: true, within: undefined }
+    const look = { title: "Look it up", within: "librarian" }
+    const working = fold(opened, connected, started, ...background)
+    expect(calls(working)).toStrictEqual([{ ...look, status: "in_progress", unfinished: undefined }, own])
+    expect(ofKind(working, "question").map(({ within }) => within)).toStrictEqual(["librarian"])
+    const done: Said = [{ type: "ToolCallEnded", toolCallId: "look", status: "completed" }, child]
+    expect(calls(fold(opened, connected, started, ...background, done))).toStrictEqual([
+      { ...look, status: "completed", unfinished: undefined },
+      own
+    ])
+    const meanwhile = fold(
+      opened,
+      connected,
+      started,
+      during({ type: "ToolCallStarted", toolCallId: "a", title: "A", status: "pending" }),
+      ...nested
+    )
+    expect(calls(meanwhile)).toMatchObject([{ title: "A", unfinished: undefined }])
+    const stopped: Said = [{ type: "RunEnded", outcome: { _tag: "Cancelled" } }, child]
+    expect(calls(fold(opened, connected, started, ...background, stopped))).toStrictEqual([
+      { ...look, status: "in_progress", unfinished: true },
+      own
+    ])
+  })
+
   it("gives the same however the events are cut into batches, changes nothing that it was given, and names every item once", () => {
     FastCheck.assert(FastCheck.property(histories, FastCheck.array(FastCheck.nat(60)), (events, cuts) => {
       const whole = Conversation.fold(freeze(Conversation.empty), freeze(events))

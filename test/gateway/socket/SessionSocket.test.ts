@@ -159,6 +159,8 @@ describe("commands", () => {
         [{ command: "prompt" }, "POST", `${http}/runs`, { promt: "hi" }],
         [{ command: "prompt" }, "POST", `${http}/runs`],
         [{ command: "cancel" }, "POST", `${http}/cancel`],
+        [{ command: "cancel", run: "run_a" }, "POST", `${http}/cancel?run=run_a`],
+        [{ command: "cancel", run: "no run&" }, "POST", `${http}/cancel?run=no%20run%26`],
         [{ command: "restart" }, "POST", `${http}/restart`],
         [{ command: "restart" }, "POST", `${http}/restart`, { wait: true, cause: "changed" }],
         [{ command: "mode" }, "POST", `${http}/mode`, { modeId: "plan" }],
@@ -184,7 +186,27 @@ describe("commands", () => {
         expect(called).toEqual(over)
         statuses.push(status)
       }
-      expect(statuses).toEqual([200, 200, 202, 409, 400, 400, 202, 202, 200, 204, 204, 200, 404, 400, 200, 204, 204])
+      expect(statuses).toEqual([
+        200,
+        200,
+        202,
+        409,
+        400,
+        400,
+        202,
+        202,
+        400,
+        202,
+        200,
+        204,
+        204,
+        200,
+        404,
+        400,
+        200,
+        204,
+        204
+      ])
       client.send({ id: "key", command: "prompt", payload: { prompt: "hi" }, idempotencyKey: "once" })
       expect(yield* client.reply("key")).toMatchObject({ status: 202 })
       expect(called.at(-1)).toMatchObject({ idempotencyKey: "once" })
