@@ -13,9 +13,8 @@ import { fileURLToPath } from "node:url"
 process.chdir(fileURLToPath(new URL("..", import.meta.url)))
 
 const { scripts } = JSON.parse(fs.readFileSync("package.json", "utf8"))
-// side by side; within a lane in order, because the package is what was built. The tests wait for processes most of their time, and
-// leave room for the other lane, which takes as long as half of them
-const lanes = [["effects", "unused", "committed"], ["lint", "floors", "build", "package", "tests"]]
+// side by side; within a lane in order, because the package is what was built
+const lanes = [["effects", "unused", "committed"], ["lint", "floors", "build", "package"]]
 const chosen = process.argv.slice(2)
 for (const name of chosen) {
   if (scripts[`check:${name}`] === undefined) throw new Error(`there is no check "${name}"`)
@@ -52,8 +51,7 @@ const check = async (name, { flags = "", stdio = "pipe" } = {}) => {
 const runLane = async (names) => {
   for (const name of names) {
     if (chosen.length > 0 && !chosen.includes(name)) continue
-    if (name === "tests") await runTests()
-    else if (await check(name)) passed++
+    if (await check(name)) passed++
     else failed++
   }
 }
@@ -79,6 +77,7 @@ await runLane(["types"])
 // what does not compile is not worth a look by the others
 if (failed === 0) {
   await Promise.all(lanes.map(runLane))
+  if (chosen.length === 0 || chosen.includes("tests")) await runTests()
   // not beside others: it uses every core, and what it gets done depends on that
   await runLane(["stress"])
 }
