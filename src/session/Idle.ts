@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { SessionId } from "../domain/Ids.js"
 import { type SessionState, status } from "../domain/Session.js"
+import * as Concurrently from "../lifecycle/Concurrently.js"
 
 /** How a live session is used by commands. @since 0.1.0 */
 export interface Use {
@@ -86,10 +87,7 @@ export const sweep = <Entry extends Use>({ after, all, isUnused, rest }: {
       (status(state) === "idle" || status(state) === "failed") && state.open.length === 0 &&
       Date.parse(state.updatedAt) <= since
     const unused = Array.from(all()).filter(([id, entry]) => isUnused(id, entry, since))
-    return Effect.forEach(unused, ([id, entry]) => rest(id, entry, isIdle, since, reason), {
-      concurrency: "unbounded",
-      discard: true
-    })
+    return Concurrently.forEach(unused, unused.length, ([id, entry]) => rest(id, entry, isIdle, since, reason))
   })
   return Effect.forever(Effect.zipRight(Effect.sleep(Duration.times(after, 1 / 8)), once))
 }

@@ -55,7 +55,7 @@ const grown = Effect.gen(function*() {
     const stored = { seq, sessionId: id, runId: RunId.make(`run_${run}`), at: session.createdAt, event }
     log.entries.push({ seq, type: event.type, json: JSON.stringify(stored) })
   }
-  push({ type: "SessionOpened", agent: "scripted", cwd: "/work", title: "A long life" }, 0)
+  push({ type: "SessionOpened", agent: "scripted", cwd: "/project", title: "A long life" }, 0)
   push({ type: "AgentConnected", how: "opened" }, 0)
   for (let n = 1; n <= runs; n++) for (const event of runOf(n)) push(event, n)
   const told = () => ({ ...session, title: "A long life", head: log.entries.length })

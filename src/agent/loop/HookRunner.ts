@@ -11,7 +11,7 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Concurrently from "./Concurrently.js"
+import * as Concurrently from "../../lifecycle/Concurrently.js"
 import { type Hook, HookFailed, type HookInput, HookOutput, type HookPoint } from "./Hooks.js"
 import * as Permissions from "./Permissions.js"
 

@@ -6,7 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Concurrently from "./Concurrently.js"
+import * as Concurrently from "../../lifecycle/Concurrently.js"
 import { wordsOf } from "./HookRunner.js"
 import { type Tool, type Toolset, type ToolsetContext, ToolsetUnavailable } from "./Toolset.js"
 

@@ -223,18 +223,11 @@ export const spawn = (options: Options): Effect.Effect<ChildProcess, SpawnError,
         wake()
       })
     )
-    yield* Deferred.await(left).pipe(
-      Effect.flatMap((exit) =>
-        Effect.zip(
-          settle,
-          Effect.zipRight(Effect.timeoutOption(Deferred.await(stderrEnded), drainWait), Deferred.succeed(exited, exit)),
-          { concurrent: true }
-        )
-      ),
-      // a fork inherits its place: where the caller cannot be interrupted the scope would wait for the child for ever
-      Effect.interruptible,
-      Effect.forkScoped
-    )
+    const tell = (exit: Exit) =>
+      Effect.zipRight(Effect.timeoutOption(Deferred.await(stderrEnded), drainWait), Deferred.succeed(exited, exit))
+    // a fork inherits its place: where the caller cannot be interrupted the scope would wait for the child for ever
+    yield* Effect.forkScoped(Effect.interruptible(Effect.zipRight(Deferred.await(left), settle)))
+    yield* Effect.forkScoped(Effect.interruptible(Effect.flatMap(Deferred.await(left), tell)))
 
     return {
       pid,

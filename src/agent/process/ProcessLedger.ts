@@ -20,6 +20,7 @@ import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Concurrently from "../../lifecycle/Concurrently.js"
 import * as ProcessGroup from "./ProcessGroup.js"
 import * as ProcessTable from "./ProcessTable.js"
 
@@ -83,7 +84,7 @@ const reap = Effect.fnUntraced(function*(folder: string, ledger: string, grace: 
   const groups = new Set([...recorded.keys(), ...markedGroups(ledger)])
   // a gateway that was started from within an agent's shell carries the mark itself
   groups.delete(ownGroup() ?? process.pid)
-  yield* Effect.forEach(groups, (group) =>
+  yield* Concurrently.forEach([...groups], groups.size, (group) =>
     Effect.gen(function*() {
       const gone = yield* ProcessGroup.end(group, grace)
       const file = recorded.get(group)
@@ -93,7 +94,7 @@ const reap = Effect.fnUntraced(function*(folder: string, ledger: string, grace: 
           ? "ended an agent that an earlier gateway left behind"
           : "an agent that an earlier gateway left behind does not end, not even by SIGKILL"
       ).pipe(Effect.annotateLogs({ processGroup: group }))
-    }), { concurrency: "unbounded", discard: true })
+    }))
 })
 
 /**

@@ -49,13 +49,11 @@ export const drain = <A, E, E2, R>(
     readonly ended?: (() => void) | undefined
     /** How many messages wait at most, beside those of one pull; 64 when left out. */
     readonly capacity?: number | undefined
-    /** How many are handled at once; one when left out, and then in order. */
-    readonly concurrency?: number | undefined
     readonly heartbeat?: Heartbeat.Heartbeat | undefined
   }
 ): Effect.Effect<void, E | E2, R | Scope.Scope> =>
   Effect.gen(function*() {
-    const { capacity = 64, concurrency = 1, ended, handle, heartbeat = Heartbeat.none, route } = options
+    const { capacity = 64, ended, handle, heartbeat = Heartbeat.none, route } = options
     const inbox = Intake.make<A>(capacity)
     let over: Exit.Exit<never, Option.Option<E>> | undefined
 
@@ -79,10 +77,7 @@ export const drain = <A, E, E2, R>(
       onFailure: () => Effect.succeed(false),
       onSuccess: (message) => Effect.as(handle(message), true)
     })
-    const handling = Effect.repeat(next, { while: (more) => more })
-    yield* concurrency === 1
-      ? handling
-      : Effect.all(Array.from({ length: concurrency }, () => handling), { concurrency: "unbounded", discard: true })
+    yield* Effect.repeat(next, { while: (more) => more })
 
     // a burst that came before the end is handled before the end is told
     if (over === undefined) return

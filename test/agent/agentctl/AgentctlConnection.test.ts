@@ -328,7 +328,7 @@ describe("the session's instance", () => {
     Effect.gen(function*() {
       const { agent, host } = yield* connected()
       expect([...host.instances.values()]).toMatchObject([{
-        workspace_path: "/work",
+        workspace_path: "/project",
         session_id: "ses_1",
         auto_approve_permissions: false
       }])

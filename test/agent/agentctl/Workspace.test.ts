@@ -61,7 +61,7 @@ describe("the workspace", () => {
       expect(yield* start({ command: "make", cwd: "sub", env: { A: "1" }, name: "build" })).toBe("proc-1")
       yield* stop("proc-1")
       expect(host.bodies.slice(-2)).toMatchObject([
-        { session_id: "ses_1", command: "make", working_dir: "/work/sub", env: { A: "1" }, script_name: "build" },
+        { session_id: "ses_1", command: "make", working_dir: "/project/sub", env: { A: "1" }, script_name: "build" },
         { process_id: "proc-1" }
       ])
     }))

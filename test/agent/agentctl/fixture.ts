@@ -26,7 +26,7 @@ export const agentOf = (host: Pick<FakeHost.FakeHost, "url" | "nonce">, options:
       )
   )
 
-export const open = { sessionId, cwd: "/work", resume: Option.none() }
+export const open = { sessionId, cwd: "/project", resume: Option.none() }
 
 /** A connection over a network that can be told to fail. */
 export const connected = Effect.fnUntraced(function*(options: Options = {}) {

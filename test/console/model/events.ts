@@ -16,7 +16,7 @@ export const history = (...said: ReadonlyArray<Said>): ReadonlyArray<StoredEvent
     return { seq: index + 1, sessionId, at, event, ...runId === undefined ? {} : { runId } }
   })
 
-export const opened: SessionEvent = { type: "SessionOpened", agent: "demo", cwd: "/work" }
+export const opened: SessionEvent = { type: "SessionOpened", agent: "demo", cwd: "/project" }
 export const connected: SessionEvent = { type: "AgentConnected", how: "opened" }
 export const started: Said = [{ type: "RunStarted", prompt: [{ type: "text", text: "go" }] }, run]
 export const ended: Said = [{ type: "RunEnded", outcome: { _tag: "Completed", stopReason: "end_turn" } }, run]

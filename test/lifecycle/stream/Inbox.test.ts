@@ -111,23 +111,6 @@ describe("Inbox", () => {
       expect(handled).toStrictEqual(["a"])
     }))
 
-  it.scoped("several are handled at once if that is asked for", () =>
-    Effect.gen(function*() {
-      let most = 0
-      let running = 0
-      const { pull } = wire([Array.from({ length: 9 }, String)], Option.none())
-      const draining = yield* Effect.fork(Inbox.drain(pull, {
-        concurrency: 3,
-        handle: () =>
-          Effect.sync(() => {
-            most = Math.max(most, ++running)
-          }).pipe(Effect.zipRight(Effect.sleep("1 second")), Effect.zipRight(Effect.sync(() => void running--)))
-      }))
-      yield* TestClock.adjust("3 seconds")
-      yield* Fiber.join(draining)
-      expect(most).toBe(3)
-    }))
-
   it.scoped("SM7 reading is a sign of life, and a full buffer is no silence of the peer", () =>
     Effect.gen(function*() {
       const streams = yield* StreamManager.make

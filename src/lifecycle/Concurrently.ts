@@ -2,7 +2,7 @@
  * Several at a time, with their results in order.
  *
  * `Effect.forEach` with a concurrency waits for ever when it is interrupted after it was called and before the fiber that it forks has had
- * its first turn (effect 3.22). In a run that would be a cancel that never ends.
+ * its first turn (effect 3.22). Of a run that would be a cancel, and of a layer a close, that never ends.
  *
  * @since 0.1.0
  */
