@@ -370,6 +370,13 @@ describe("RestartCoalescer, RC7 to RC9", () => {
       yield* TestClock.adjust("1 second")
       expect(yield* restarts.size).toBe(0)
       expect(more()).toHaveLength(0)
+      // nor does it sleep on for one that is forgotten before its time
+      yield* restarts.request(1, "changed")
+      yield* settle
+      expect(more()).toHaveLength(1)
+      yield* restarts.forget(1)
+      yield* settle
+      expect(more()).toHaveLength(0)
     }))
 
   it.scoped("RC8 a key backs off after a failing cycle: nothing restarts by itself, what is asked for waits", () =>
