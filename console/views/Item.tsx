@@ -1,11 +1,11 @@
 /** One item of the conversation. */
 import type { ComponentChildren } from "preact"
 import { memo } from "preact/compat"
+import { useState } from "preact/hooks"
 import { toFailure } from "../api/Gateway.js"
 import * as Describe from "../model/Describe.js"
 import type * as Items from "../model/Items.js"
 import { gateway } from "../state/Access.js"
-import { announce } from "../state/Announce.js"
 import { Content } from "./Content.js"
 import { Disclosure } from "./Disclosure.js"
 import { Icon } from "./Icon.js"
@@ -135,35 +135,43 @@ const Run = ({ id, item, session }: {
   readonly session: string
   readonly id: string
   readonly item: Items.Run
-}) => (
-  <div class="opened">
-    <Disclosure
-      id={id}
-      class="thought"
-      summary={
-        <>
-          <span class="title">{item.name}</span>
-          <span class="preview">
-            {item.outcome === undefined ? "at work" : Describe.unusual(item.outcome) ?? "done"}
-            {item.asked === "" ? "" : `: ${preview(item.asked)}`}
-          </span>
-        </>
-      }
-    >
-      {() => <Prose text={item.output.text === "" ? "*Nothing was said yet.*" : item.output.text} />}
-    </Disclosure>
-    {item.outcome === undefined && (
-      <button
-        type="button"
-        class="quiet"
-        aria-label={`Stop ${item.name}`}
-        onClick={() => void gateway.cancel(session, item.runId).catch((error) => announce(toFailure(error).message))}
+}) => {
+  const [problem, setProblem] = useState<string>()
+  const stop = () => {
+    setProblem(undefined)
+    gateway.cancel(session, item.runId).catch((error) => setProblem(toFailure(error).message))
+  }
+  return (
+    <div class="opened">
+      <Disclosure
+        id={id}
+        class="thought"
+        summary={
+          <>
+            <span class="title">{item.name}</span>
+            <span class="preview">
+              {item.outcome === undefined ? "at work" : Describe.unusual(item.outcome) ?? "done"}
+              {item.asked === "" ? "" : `: ${preview(item.asked)}`}
+            </span>
+          </>
+        }
       >
-        Stop
-      </button>
-    )}
-  </div>
-)
+        {() => <Prose text={item.output.text === "" ? "*Nothing was said yet.*" : item.output.text} />}
+      </Disclosure>
+      {item.outcome === undefined && (
+        <button
+          type="button"
+          class="quiet"
+          aria-label={`Stop ${item.name}`}
+          onClick={stop}
+        >
+          Stop
+        </button>
+      )}
+      {problem !== undefined && <p class="problem" role="alert">{problem}</p>}
+    </div>
+  )
+}
 
 const draw = (
   session: string,

@@ -4,6 +4,7 @@ import { leakFreeFile } from "holdfast/testing/vitest"
 import type { Page } from "playwright-core"
 import * as Program from "../program.js"
 import * as Browser from "./browser.js"
+import * as Scripted from "./scripted.js"
 
 leakFreeFile()
 
@@ -201,6 +202,36 @@ describe("a conversation", () => {
           await page.getByLabel("Message to the agent").press("Control+Enter")
           await conversation(page).getByText("I have thought about it: 42.").waitFor()
           await Browser.runsEnded(page, 3)
+        })
+      }),
+    timeout
+  )
+
+  it.scopedLive(
+    "stops a run of the agent's own alone, and says it where that did not arrive",
+    () =>
+      Effect.gen(function*() {
+        const gateway = yield* Scripted.gateway(({ open, say }) =>
+          Effect.zipRight(
+            open(
+              { until: "parent", agent: "helper" },
+              ({ say }) => Effect.zipRight(say({ type: "TextChunk", text: "I help." }), Effect.never)
+            ),
+            say({ type: "TextChunk", text: "Without help, then." })
+          )
+        )
+        const { page } = yield* Browser.open()
+        yield* Browser.act(async () => {
+          await page.goto(gateway.url)
+          await Browser.begin(page, "help")
+          const stop = conversation(page).getByRole("button", { name: "Stop helper" })
+          await page.route(/\/cancel/, (route) => route.abort(), { times: 1 })
+          await stop.click()
+          await conversation(page).getByRole("alert").waitFor()
+          await stop.click()
+          await conversation(page).getByText("Without help, then.").waitFor()
+          await Browser.runsEnded(page, 1)
+          expect(await stop.count()).toBe(0)
         })
       }),
     timeout
