@@ -200,9 +200,9 @@ const agui = (streams: EventStream.EventStreams, heartbeat: Duration.DurationInp
         "run",
         Effect.fnUntraced(function*({ headers, path, payload, request }) {
           const encoding = yield* Encoding.accepted(request.headers["accept"])
-          const groups = yield* runs.run(path.agent, payload, headers["last-event-id"], encoding)
-          const body = yield* Body.open({ streams, heartbeat, encoding, groups })
-          return HttpServerResponse.stream(body, { contentType: encoding.contentType, headers: unbuffered })
+          const view = yield* runs.run(path.agent, payload, headers["last-event-id"], encoding)
+          const body = yield* Body.open({ streams, heartbeat, encoding, view })
+          return HttpServerResponse.raw(body, { contentType: encoding.contentType, headers: unbuffered })
         })
       )
     })

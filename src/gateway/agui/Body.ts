@@ -1,28 +1,30 @@
 /**
- * An AG-UI run as the body of an HTTP response. As with the session's own events, nothing is read ahead of the client, and what is ready
- * together leaves in one write.
+ * An AG-UI run as the body of an HTTP response. As with the session's own events, hardly anything is read ahead of the client, and what is
+ * ready together leaves in one write.
  *
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import { Readable } from "node:stream"
 import type { LimitReached } from "../../domain/Errors.js"
-import * as Intake from "../../lifecycle/stream/Intake.js"
 import type { EventStreams } from "../EventStream.js"
 import type { Draining } from "../GatewayError.js"
 import type { Encoding } from "./Encoding.js"
+import type { ReadError } from "./Projection.js"
+import type { View } from "./View.js"
 
 /** In bytes. A write is as large as this and one group at most. */
 const writeSize = 64 * 1024
 
+/** In writes: how far a client may lag before nothing more is read for it. */
+const ahead = 4
+
 /** Whole groups, joined into as few writes as `writeSize` allows. */
-const writes = (groups: Chunk.Chunk<Uint8Array>): ReadonlyArray<Uint8Array> => {
+const writes = (groups: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => {
   const joined: Array<Uint8Array> = []
   let parts: Array<Uint8Array> = []
   let size = 0
@@ -47,19 +49,40 @@ const writes = (groups: Chunk.Chunk<Uint8Array>): ReadonlyArray<Uint8Array> => {
  *
  * @since 0.1.0
  */
-export const open = Effect.fnUntraced(function*<E>(options: {
+export const open = Effect.fnUntraced(function*(options: {
   readonly streams: EventStreams
   readonly heartbeat: Duration.DurationInput
   readonly encoding: Encoding
-  readonly groups: Stream.Stream<Uint8Array, E>
-}): Effect.fn.Return<Stream.Stream<Uint8Array>, LimitReached | Draining, Scope.Scope> {
-  const { encoding, groups, heartbeat, streams } = options
-  // of one: whoever offers waits until it is taken, so nothing is read ahead of the client
-  const out = Intake.make<Uint8Array>(1)
-  const end = () => out.end(Exit.void)
+  readonly view: View
+}): Effect.fn.Return<Readable, LimitReached | Draining, Scope.Scope> {
+  const { encoding, heartbeat, streams, view } = options
+  let over = false
+  let taken = () => {}
+
+  const end = () => {
+    if (over) return
+    over = true
+    body.push(null)
+  }
+  /** Waits if the client lags. */
+  const give = (bytes: Uint8Array) =>
+    Effect.async<void>((resume) => {
+      if (over || body.push(bytes)) return resume(Effect.void)
+      taken = () => resume(Effect.void)
+    })
+  // an object is a write, which may be empty; what is made within a turn of the event loop leaves together
+  const body: Readable = new Readable({ objectMode: true, highWaterMark: ahead, read: () => taken() })
+  body.push(encoding.preamble)
   yield* streams.admit(end)
-  yield* groups.pipe(
-    Stream.runForEachChunk((page) => Effect.forEach(writes(page), (bytes) => out.offer([bytes]), { discard: true })),
+  yield* Effect.addFinalizer(() => Effect.sync(() => body.destroy()))
+  const tell: Effect.Effect<void, ReadError> = Effect.flatMap(
+    view.next,
+    Option.match({
+      onNone: () => Effect.void,
+      onSome: (groups) => Effect.zipRight(Effect.forEach(writes(groups), give, { discard: true }), tell)
+    })
+  )
+  yield* tell.pipe(
     Effect.catchAllCause((cause) =>
       (Cause.isDie(cause) ? Effect.logError : Effect.logDebug)("an AG-UI run ended early", cause)
     ),
@@ -68,15 +91,11 @@ export const open = Effect.fnUntraced(function*<E>(options: {
   )
   const comment = encoding.heartbeat
   if (comment !== undefined) {
-    // between groups, and one at most while the client takes nothing
+    // one at most while the client takes nothing
     const beat = Effect.sync(() => {
-      if (!out.full()) out.push([comment])
+      if (!over && body.readableLength === 0) body.push(comment)
     })
     yield* beat.pipe(Effect.delay(heartbeat), Effect.forever, Effect.forkScoped)
   }
-  const rest = Effect.flatMap(
-    out.takeAll,
-    ([writes, done]) => done && Chunk.isEmpty(writes) ? Effect.fail(Option.none()) : Effect.succeed(writes)
-  )
-  return Stream.concat(Stream.succeed(encoding.preamble), Stream.repeatEffectChunkOption(rest))
+  return body
 })
