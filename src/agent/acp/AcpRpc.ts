@@ -61,8 +61,10 @@ export interface Options {
 /**
  * Waits until every microtask, and with them the handler of the message just handed over, has run; and until what was written to
  * sockets in the meantime has left.
+ *
+ * @since 0.1.0
  */
-const settled = Effect.async<void>((resume) => {
+export const settled = Effect.async<void>((resume) => {
   // only the platform's event loop knows when its microtasks are done
   const immediate = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(immediate))
