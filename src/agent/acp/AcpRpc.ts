@@ -119,8 +119,7 @@ export const make = (options: Options): Effect.Effect<AcpRpc, never, Scope.Scope
       }
     })
     const writable = new WritableStream<acp.AnyMessage>({
-      // a write wakes the agent, which may take the processor at once: what was stored before it is on its way to those who look by then
-      write: (message) => run(Effect.zipRight(settled, process.send(`${JSON.stringify(message)}\n`)))
+      write: (message) => run(process.send(`${JSON.stringify(message)}\n`))
     })
     const rpc = options.handlers(acp.client({ name: "holdfast" })).connect({ readable, writable })
 

@@ -90,7 +90,8 @@ export const make = (options: {
         outcome === completed ? Option.some({ action: "accept" }) : Option.none()
     )
     return Effect.ensuring(
-      // those who look are told that it was answered before the work of answering begins
+      // the work of answering comes last, and it wakes the agent, which may take the processor at once: that the question was answered is
+      // on its way to those who look by then
       Effect.zipLeft(Effect.raceFirst(Deferred.await(answer), withoutAnswer), settled),
       Effect.sync(() => elicitationId !== undefined && urls.delete(elicitationId))
     )

@@ -1,6 +1,6 @@
 /**
- * An AG-UI run as the body of an HTTP response. As with the session's own events, hardly anything is read ahead of the client, and what is
- * ready together leaves in one write.
+ * An AG-UI run as the body of an HTTP response. As with the session's own events, nothing is read ahead of the client, and what is ready
+ * together leaves in one write.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,8 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { Readable } from "node:stream"
+import * as Stream from "effect/Stream"
+import type { ServerResponse } from "node:http"
 import type { LimitReached } from "../../domain/Errors.js"
 import type { EventStreams } from "../EventStream.js"
 import type { Draining } from "../GatewayError.js"
@@ -19,9 +20,6 @@ import type { View } from "./View.js"
 
 /** In bytes. A write is as large as this and one group at most. */
 const writeSize = 64 * 1024
-
-/** In writes: how far a client may lag before nothing more is read for it. */
-const ahead = 4
 
 /** Whole groups, joined into as few writes as `writeSize` allows. */
 const writes = (groups: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => {
@@ -44,6 +42,9 @@ const writes = (groups: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> =>
 }
 
 /**
+ * The rest of the response, whose head is written: it is written to `out` itself, as all that lies in between would be most of what an
+ * answer costs, and the stream has no elements.
+ *
  * It ends when the run does, when the log fails (the client's next request is told why) and when the gateway closes. It takes one of the
  * gateway's places for event streams until the scope closes.
  *
@@ -54,27 +55,26 @@ export const open = Effect.fnUntraced(function*(options: {
   readonly heartbeat: Duration.DurationInput
   readonly encoding: Encoding
   readonly view: View
-}): Effect.fn.Return<Readable, LimitReached | Draining, Scope.Scope> {
-  const { encoding, heartbeat, streams, view } = options
+  readonly out: ServerResponse
+}): Effect.fn.Return<Stream.Stream<never>, LimitReached | Draining, Scope.Scope> {
+  const { encoding, heartbeat, out, streams, view } = options
+  const scope = yield* Effect.scope
   let over = false
-  let taken = () => {}
-
+  let wake = () => {}
   const end = () => {
-    if (over) return
     over = true
-    body.push(null)
+    wake()
   }
-  /** Waits if the client lags. */
+  yield* streams.admit(end)
+
+  // of a client that left nothing is heard here: its request is interrupted
   const give = (bytes: Uint8Array) =>
     Effect.async<void>((resume) => {
-      if (over || body.push(bytes)) return resume(Effect.void)
-      taken = () => resume(Effect.void)
+      if (over || out.write(bytes)) return resume(Effect.void)
+      const drained = () => resume(Effect.void)
+      out.once("drain", drained)
+      return Effect.sync(() => out.off("drain", drained))
     })
-  // an object is a write, which may be empty; what is made within a turn of the event loop leaves together
-  const body: Readable = new Readable({ objectMode: true, highWaterMark: ahead, read: () => taken() })
-  body.push(encoding.preamble)
-  yield* streams.admit(end)
-  yield* Effect.addFinalizer(() => Effect.sync(() => body.destroy()))
   const tell: Effect.Effect<void, ReadError> = Effect.flatMap(
     view.next,
     Option.match({
@@ -82,20 +82,27 @@ export const open = Effect.fnUntraced(function*(options: {
       onSome: (groups) => Effect.zipRight(Effect.forEach(writes(groups), give, { discard: true }), tell)
     })
   )
-  yield* tell.pipe(
+  const toldAll = tell.pipe(
     Effect.catchAllCause((cause) =>
       (Cause.isDie(cause) ? Effect.logError : Effect.logDebug)("an AG-UI run ended early", cause)
     ),
-    Effect.ensuring(Effect.sync(end)),
-    Effect.forkScoped
+    Effect.ensuring(Effect.sync(end))
   )
+  const ended = Effect.async<void>((resume) => {
+    if (over) return resume(Effect.void)
+    wake = () => resume(Effect.void)
+  })
   const comment = encoding.heartbeat
   if (comment !== undefined) {
     // one at most while the client takes nothing
     const beat = Effect.sync(() => {
-      if (!over && body.readableLength === 0) body.push(comment)
+      if (!over && out.headersSent && out.writableLength === 0) out.write(comment)
     })
     yield* beat.pipe(Effect.delay(heartbeat), Effect.forever, Effect.forkScoped)
   }
-  return body
+  return Stream.execute(Effect.suspend(() => {
+    if (encoding.preamble.length === 0) out.flushHeaders()
+    else out.write(encoding.preamble)
+    return Effect.zipRight(Effect.forkIn(toldAll, scope), ended)
+  }))
 })
