@@ -91,7 +91,8 @@ const unnamed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 const defaults = new Map([["OTEL_SERVICE_NAME", "holdfast"]])
 
 /**
- * The tracer and the observer of the log that tells it of runs. Nothing at all where no address is given.
+ * The tracer and the observer of the log that tells it of runs. Where no address is given, no spans are made: Effect's own tracer would
+ * make them for nobody, a request's with all of its headers.
  *
  * @since 0.1.0
  */
@@ -100,7 +101,7 @@ export const layer = (
 ): Layer.Layer<never, CliError, HttpClient.HttpClient | Program | FileSystem.FileSystem | Path.Path> =>
   Layer.unwrapScoped(Effect.gen(function*() {
     const to = yield* destination(loaded)
-    if (Option.isNone(to)) return Layer.empty
+    if (Option.isNone(to)) return Layer.setTracerEnabled(false)
     const { version } = yield* Program
     const { sampling = 1, serviceName } = loaded.settings.telemetry ?? {}
     const otlp = yield* OtlpTracer.make({

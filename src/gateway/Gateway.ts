@@ -17,6 +17,7 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -193,12 +194,13 @@ export const make = Effect.fnUntraced(function*(
   // a request's fiber is a root of its own: here it gets an owner, who interrupts it and waits for it
   const requests = yield* FiberSet.make<unknown, unknown>()
   const server = yield* listen(node, host, port)
+  const traced = yield* FiberRef.get(FiberRef.currentTracerEnabled)
   const handle = yield* NodeHttpServer.makeHandler<Scope.Scope, never>(Effect.withFiberRuntime((fiber) => {
     FiberSet.unsafeAdd(requests, fiber)
     return app
   })).pipe(
     // what is asked every few seconds is no trace
-    HttpMiddleware.withTracerDisabledWhenEffect(({ url }) => url === "/health" || url === "/metrics")
+    HttpMiddleware.withTracerDisabledWhenEffect(({ url }) => !traced || url === "/health" || url === "/metrics")
   )
   const handler = (request: Http.IncomingMessage, response: Http.ServerResponse) => {
     Credentials.hide(request)

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpServerError from "@effect/platform/HttpServerError"
@@ -200,8 +201,9 @@ const agui = (streams: EventStream.EventStreams, heartbeat: Duration.DurationInp
         "run",
         Effect.fnUntraced(function*({ headers, path, payload, request }) {
           const encoding = yield* Encoding.accepted(request.headers["accept"])
-          const groups = yield* runs.run(path.agent, payload, headers["last-event-id"], encoding)
-          const body = yield* Body.open({ streams, heartbeat, encoding, groups })
+          const view = yield* runs.run(path.agent, payload, headers["last-event-id"], encoding)
+          const out = NodeHttpServerRequest.toServerResponse(request)
+          const body = yield* Body.open({ streams, heartbeat, encoding, view, out })
           return HttpServerResponse.stream(body, { contentType: encoding.contentType, headers: unbuffered })
         })
       )

@@ -100,6 +100,21 @@ const slices = <A>(rows: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> => {
   return slices
 }
 
+type Rows = ReadonlyArray<Record<string, unknown>>
+
+/** The text of a statement for so many rows, made once: to make it costs more than to run it. */
+const texts = (statement: (rows: Rows) => Statement<Row>) => {
+  const known = new Map<number, string>()
+  return (rows: Rows): string => {
+    let text = known.get(rows.length)
+    if (text === undefined) {
+      text = statement(rows).compile()[0]
+      known.set(rows.length, text)
+    }
+    return text
+  }
+}
+
 /** Events that one DELETE takes: other work comes in between. */
 const trimStep = 2000
 
@@ -134,33 +149,33 @@ export const make: Effect.Effect<EventStore, StoreTooNew | EventLogUnavailable, 
 
     const numberOf = (session: string) => sql`(SELECT ordinal FROM holdfast_sessions WHERE id = ${session})`
 
-    const upsert = (advances: ReadonlyArray<Advance>) =>
-      sql`INSERT INTO holdfast_sessions ${sql.insert(advances.map(rowOf))}
+    const upsert = texts((rows) =>
+      sql`INSERT INTO holdfast_sessions ${sql.insert(rows)}
         ON CONFLICT (id) DO UPDATE SET
           status = excluded.status, unfinished = excluded.unfinished, state = excluded.state
         RETURNING ordinal, id`
+    )
+    const insert = texts((rows) => sql`INSERT INTO holdfast_events ${sql.insert(rows)}`)
 
     /** On a reserved connection, without the span and the savepoints of `withTransaction`: this is the event path. */
     const commit = (advances: ReadonlyArray<Advance>) => (connection: Connection) => {
-      const run = (statement: Statement<Row>) => {
-        const [text, parameters] = statement.compile()
-        return connection.execute(text, parameters, undefined)
-      }
+      const run = (text: string, rows: Rows = []) =>
+        connection.execute(text, rows.flatMap(Object.values), undefined)
       return Effect.gen(function*() {
-        yield* run(sql`BEGIN`)
+        yield* run("BEGIN")
         const ordinals = new Map<unknown, unknown>()
-        for (const slice of slices(advances)) {
-          for (const { id, ordinal } of yield* run(upsert(slice))) ordinals.set(id, ordinal)
+        for (const slice of slices(advances.map(rowOf))) {
+          for (const { id, ordinal } of yield* run(upsert(slice), slice)) ordinals.set(id, ordinal)
         }
         const rows = advances.flatMap(({ entries, state }) => {
           const session = ordinals.get(state.id)
           return entries.map(({ json, seq, type }) => ({ session, seq, type, size: json.length, json }))
         })
-        for (const slice of slices(rows)) yield* run(sql`INSERT INTO holdfast_events ${sql.insert(slice)}`)
-        yield* run(sql`COMMIT`)
+        for (const slice of slices(rows)) yield* run(insert(slice), slice)
+        yield* run("COMMIT")
       }).pipe(
         // a COMMIT that fails leaves SQLite's transaction open, and the next BEGIN would fail for it
-        Effect.tapErrorCause(() => Effect.ignore(run(sql`ROLLBACK`))),
+        Effect.tapErrorCause(() => Effect.ignore(run("ROLLBACK"))),
         Effect.uninterruptible
       )
     }

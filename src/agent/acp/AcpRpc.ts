@@ -61,8 +61,10 @@ export interface Options {
 /**
  * Waits until every microtask, and with them the handler of the message just handed over, has run; and until what was written to
  * sockets in the meantime has left.
+ *
+ * @since 0.1.0
  */
-const settled = Effect.async<void>((resume) => {
+export const settled = Effect.async<void>((resume) => {
   // only the platform's event loop knows when its microtasks are done
   const immediate = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(immediate))
@@ -117,8 +119,7 @@ export const make = (options: Options): Effect.Effect<AcpRpc, never, Scope.Scope
       }
     })
     const writable = new WritableStream<acp.AnyMessage>({
-      // a write wakes the agent, which may take the processor at once: what was stored before it is on its way to those who look by then
-      write: (message) => run(Effect.zipRight(settled, process.send(`${JSON.stringify(message)}\n`)))
+      write: (message) => run(process.send(`${JSON.stringify(message)}\n`))
     })
     const rpc = options.handlers(acp.client({ name: "holdfast" })).connect({ readable, writable })
 

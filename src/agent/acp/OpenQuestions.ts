@@ -20,6 +20,7 @@ import type {
 import * as Issues from "../../domain/Issues.js"
 import type { AgentSignal } from "../Agent.js"
 import * as AcpQuestions from "./AcpQuestions.js"
+import { settled } from "./AcpRpc.js"
 import * as AcpUpdates from "./AcpUpdates.js"
 
 /** Handlers: what they put into the queue is there when they return, what they return is the response. @since 0.1.0 */
@@ -89,7 +90,9 @@ export const make = (options: {
         outcome === completed ? Option.some({ action: "accept" }) : Option.none()
     )
     return Effect.ensuring(
-      Effect.raceFirst(Deferred.await(answer), withoutAnswer),
+      // the work of answering comes last, and it wakes the agent, which may take the processor at once: that the question was answered is
+      // on its way to those who look by then
+      Effect.zipLeft(Effect.raceFirst(Deferred.await(answer), withoutAnswer), settled),
       Effect.sync(() => elicitationId !== undefined && urls.delete(elicitationId))
     )
   }

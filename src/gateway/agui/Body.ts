@@ -5,24 +5,24 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { ServerResponse } from "node:http"
 import type { LimitReached } from "../../domain/Errors.js"
-import * as Intake from "../../lifecycle/stream/Intake.js"
 import type { EventStreams } from "../EventStream.js"
 import type { Draining } from "../GatewayError.js"
 import type { Encoding } from "./Encoding.js"
+import type { ReadError } from "./Projection.js"
+import type { View } from "./View.js"
 
 /** In bytes. A write is as large as this and one group at most. */
 const writeSize = 64 * 1024
 
 /** Whole groups, joined into as few writes as `writeSize` allows. */
-const writes = (groups: Chunk.Chunk<Uint8Array>): ReadonlyArray<Uint8Array> => {
+const writes = (groups: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => {
   const joined: Array<Uint8Array> = []
   let parts: Array<Uint8Array> = []
   let size = 0
@@ -42,41 +42,67 @@ const writes = (groups: Chunk.Chunk<Uint8Array>): ReadonlyArray<Uint8Array> => {
 }
 
 /**
+ * The rest of the response, whose head is written: it is written to `out` itself, as all that lies in between would be most of what an
+ * answer costs, and the stream has no elements.
+ *
  * It ends when the run does, when the log fails (the client's next request is told why) and when the gateway closes. It takes one of the
  * gateway's places for event streams until the scope closes.
  *
  * @since 0.1.0
  */
-export const open = Effect.fnUntraced(function*<E>(options: {
+export const open = Effect.fnUntraced(function*(options: {
   readonly streams: EventStreams
   readonly heartbeat: Duration.DurationInput
   readonly encoding: Encoding
-  readonly groups: Stream.Stream<Uint8Array, E>
-}): Effect.fn.Return<Stream.Stream<Uint8Array>, LimitReached | Draining, Scope.Scope> {
-  const { encoding, groups, heartbeat, streams } = options
-  // of one: whoever offers waits until it is taken, so nothing is read ahead of the client
-  const out = Intake.make<Uint8Array>(1)
-  const end = () => out.end(Exit.void)
+  readonly view: View
+  readonly out: ServerResponse
+}): Effect.fn.Return<Stream.Stream<never>, LimitReached | Draining, Scope.Scope> {
+  const { encoding, heartbeat, out, streams, view } = options
+  const scope = yield* Effect.scope
+  let over = false
+  let wake = () => {}
+  const end = () => {
+    over = true
+    wake()
+  }
   yield* streams.admit(end)
-  yield* groups.pipe(
-    Stream.runForEachChunk((page) => Effect.forEach(writes(page), (bytes) => out.offer([bytes]), { discard: true })),
+
+  // of a client that left nothing is heard here: its request is interrupted
+  const give = (bytes: Uint8Array) =>
+    Effect.async<void>((resume) => {
+      if (over || out.write(bytes)) return resume(Effect.void)
+      const drained = () => resume(Effect.void)
+      out.once("drain", drained)
+      return Effect.sync(() => out.off("drain", drained))
+    })
+  const tell: Effect.Effect<void, ReadError> = Effect.flatMap(
+    view.next,
+    Option.match({
+      onNone: () => Effect.void,
+      onSome: (groups) => Effect.zipRight(Effect.forEach(writes(groups), give, { discard: true }), tell)
+    })
+  )
+  const toldAll = tell.pipe(
     Effect.catchAllCause((cause) =>
       (Cause.isDie(cause) ? Effect.logError : Effect.logDebug)("an AG-UI run ended early", cause)
     ),
-    Effect.ensuring(Effect.sync(end)),
-    Effect.forkScoped
+    Effect.ensuring(Effect.sync(end))
   )
+  const ended = Effect.async<void>((resume) => {
+    if (over) return resume(Effect.void)
+    wake = () => resume(Effect.void)
+  })
   const comment = encoding.heartbeat
   if (comment !== undefined) {
-    // between groups, and one at most while the client takes nothing
+    // one at most while the client takes nothing
     const beat = Effect.sync(() => {
-      if (!out.full()) out.push([comment])
+      if (!over && out.headersSent && out.writableLength === 0) out.write(comment)
     })
     yield* beat.pipe(Effect.delay(heartbeat), Effect.forever, Effect.forkScoped)
   }
-  const rest = Effect.flatMap(
-    out.takeAll,
-    ([writes, done]) => done && Chunk.isEmpty(writes) ? Effect.fail(Option.none()) : Effect.succeed(writes)
-  )
-  return Stream.concat(Stream.succeed(encoding.preamble), Stream.repeatEffectChunkOption(rest))
+  return Stream.execute(Effect.suspend(() => {
+    if (encoding.preamble.length === 0) out.flushHeaders()
+    else out.write(encoding.preamble)
+    return Effect.zipRight(Effect.forkIn(toldAll, scope), ended)
+  }))
 })

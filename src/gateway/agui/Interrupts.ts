@@ -25,11 +25,13 @@ export interface Named {
   readonly seq: number | undefined
 }
 
+const decodeId = Schema.decodeUnknownOption(ElicitationId)
+
 /** @since 0.1.0 */
 export const parseId = (text: string): Option.Option<Named> => {
   const [, id, seq] = /^(\w+)(?:@(\d{1,15}))?$/.exec(text) ?? []
   return Option.map(
-    Schema.decodeUnknownOption(ElicitationId)(id),
+    decodeId(id),
     (id) => ({ id, seq: seq === undefined ? undefined : Number(seq) })
   )
 }
@@ -118,10 +120,12 @@ const Content = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 const Decline = Schema.Struct({ holdfast: Schema.Struct({ action: Schema.Literal("decline") }) })
 
 const isDecline = Schema.is(Decline)
+// with more in it, it says more than yes or no
+const decodeApproval = Schema.decodeUnknownOption(Approval, { onExcessProperty: "error" })
+const decodeContent = Schema.decodeUnknownOption(Content)
 
 const approvedBy = (payload: unknown): boolean | undefined => {
-  // with more in it, it says more than yes or no
-  const decoded = Schema.decodeUnknownOption(Approval, { onExcessProperty: "error" })(payload)
+  const decoded = decodeApproval(payload)
   if (Option.isNone(decoded)) return undefined
   return typeof decoded.value === "boolean" ? decoded.value : decoded.value.approved
 }
@@ -163,7 +167,7 @@ export const toAnswer = (
       return approved ? wrong("there is no option that allows it; choose one") : Either.right({ action: "decline" })
     }
   }
-  return Option.match(Schema.decodeUnknownOption(Content)(payload), {
+  return Option.match(decodeContent(payload), {
     onNone: () => wrong("Expected an object that fits the interrupt's responseSchema"),
     onSome: (content) => Either.right({ action: "accept", content })
   })

@@ -86,7 +86,8 @@ export const Props = Schema.Struct({
   title: Schema.optional(Schema.String)
 }).annotations({ parseOptions: { errors: "all", onExcessProperty: "error" } })
 
-const fields = (value: unknown): Readonly<Record<string, unknown>> => Schema.is(Record)(value) ? value : {}
+const isRecord = Schema.is(Record)
+const fields = (value: unknown): Readonly<Record<string, unknown>> => isRecord(value) ? value : {}
 
 /** @since 0.1.0 */
 export const propsOf = ({ forwardedProps }: RunAgentInput): unknown => fields(forwardedProps)["holdfast"] ?? {}

@@ -10,7 +10,6 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import type { Agents } from "../../agent/Agent.js"
 import type { AnswerIssue } from "../../domain/Elicitation.js"
 import type {
@@ -25,6 +24,7 @@ import { CursorExpired, SessionBusy } from "../../domain/Errors.js"
 import type { SessionId } from "../../domain/Ids.js"
 import * as Issues from "../../domain/Issues.js"
 import type { Session } from "../../domain/Session.js"
+import type { Reader } from "../../log/EventLog.js"
 import type { Sessions } from "../../session/Sessions.js"
 import * as AguiError from "./AguiError.js"
 import * as Conversation from "./Conversation.js"
@@ -54,7 +54,9 @@ export type RunError =
 /** Where a reader begins, and what it is told first. */
 interface Place {
   readonly state: State.State
-  readonly conversation: View.Beginning["conversation"]
+  /** What follows in the log, where a turn is open. */
+  readonly reader: Reader | undefined
+  readonly conversation?: View.Beginning["conversation"]
 }
 
 const invalid = (issues: ReadonlyArray<AnswerIssue>) =>
@@ -72,12 +74,19 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
 
   const find = (id: SessionId) => sessions.get(id).pipe(Effect.asSome, Effect.catchTag("SessionNotFound", () => none))
 
+  /** The log is followed from here on. */
+  const at = (state: State.State, conversation?: Place["conversation"]) =>
+    state.turn._tag !== "Open" ? Effect.succeed<Place>({ state, reader: undefined, conversation }) : Effect.map(
+      sessions.reader({ session: state.session, after: state.seq }, { follow: true }),
+      (reader): Place => ({ state, reader, conversation })
+    )
+
   /** Joins at the head, or at `seq`: with all of the conversation, as nobody knows what the client has of it. */
   const join = (id: SessionId, input: RunAgentInput.RunAgentInput, seq?: number) =>
-    Effect.map(projection.conversation(id, seq), ({ messages, state }) => {
+    Effect.flatMap(projection.conversation(id, seq), ({ messages, state }) => {
       const newest = Conversation.newest(messages)
       const all = [...RunAgentInput.instructionsOf(input), ...newest.messages]
-      return { state, conversation: { ...newest, messages: all } }
+      return at(state, { ...newest, messages: all })
     })
 
   const resumed = Effect.fnUntraced(function*(id: SessionId, seq: number) {
@@ -106,9 +115,8 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
 
   const answered = Effect.fnUntraced(function*(id: SessionId, input: RunAgentInput.RunAgentInput) {
     const left = yield* leftAt(id, input)
-    const place: Place = Option.isSome(left)
-      ? { state: left.value, conversation: undefined }
-      : yield* join(id, input)
+    // before it is answered: what comes of the answer is then told from memory, and not read again from the store
+    const place = Option.isSome(left) ? yield* at(left.value) : yield* join(id, input)
     const pending = yield* sessions.elicitations(id)
     const open = [...pending, ...place.state.questions.map(({ elicitation }) => elicitation)]
     const refused = yield* Resume.answer(sessions, id, input.resume, open)
@@ -149,14 +157,14 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
     }
     const { before } = state
     if (before === undefined || input.messages.some((message) => message.id === before)) {
-      return { state, conversation: undefined }
+      return yield* at(state)
     }
     // the client has not seen all of what was said: by another client, or while it was cut off
     return yield* join(id, input, seq)
   })
 
   /**
-   * The AG-UI run as groups of bytes. What it fails with is told before the first byte. What concerns interrupts is a `RUN_ERROR`, as the
+   * The AG-UI run. What it fails with is told before the first byte. What concerns interrupts is a `RUN_ERROR`, as the
    * protocol wants it. `after` is the number that a reader whose stream was cut has come to.
    */
   const run = (
@@ -164,7 +172,7 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
     input: RunAgentInput.RunAgentInput,
     after: number | undefined,
     encoding: Encoding
-  ): Effect.Effect<Stream.Stream<Uint8Array, Projection.ReadError>, RunError, Scope.Scope> =>
+  ): Effect.Effect<View.View, RunError, Scope.Scope> =>
     Effect.gen(function*() {
       yield* agents.get(agent)
       const thread = Thread.sessionOf(agent, input.threadId)
@@ -175,20 +183,22 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
         const message = `${threadId} is a session of the agent ${found.value.agent}, and not of ${agent}`
         return yield* Effect.fail(new AguiError.ThreadOfOtherAgent({ threadId, agent: found.value.agent, message }))
       }
-      const view = (state: State.State, opening: ReadonlyArray<AGUIEvent>) =>
-        View.open({ sessions, projection, encoding, run: input, state, opening })
-      const begin = ({ conversation, state }: Place) =>
-        view(
-          state,
+      const view = ({ reader, state }: Place, opening: ReadonlyArray<AGUIEvent>) =>
+        View.open({ sessions, projection, encoding, run: input, reader, state, opening })
+      const begin = (place: Place) => {
+        const { conversation, state } = place
+        return view(
+          place,
           View.begin(input, state, {
             warnings: RunAgentInput.notPassed(input),
             document: RunAgentInput.stateOf(input),
             conversation
           })
         )
+      }
 
       if (Option.isSome(found)) yield* sessions.attend(id)
-      if (after !== undefined) return view(yield* resumed(id, after), [])
+      if (after !== undefined) return view(yield* Effect.flatMap(resumed(id, after), at), [])
       if (input.resume.length > 0 && Option.isSome(found)) {
         const place = yield* answered(id, input)
         return Either.isRight(place) ? begin(place.right) : refusal(encoding, place.left)
@@ -202,7 +212,7 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
       }
       // nobody has written to the thread: a look at it makes nothing
       return begin(
-        Option.isNone(found) ? { state: State.initial(id), conversation: undefined } : yield* join(id, input)
+        Option.isNone(found) ? { state: State.initial(id), reader: undefined } : yield* join(id, input)
       )
     })
 
@@ -211,7 +221,7 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
 
 const refusal = (encoding: Encoding, { code, details, message }: Resume.Refused) => {
   const event: AGUIEvent = { type: EventType.RUN_ERROR, message, code, metadata: { holdfast: details } }
-  return Stream.make(encoding.encode([event], 0))
+  return View.only(Effect.sync(() => encoding.encode([event], 0)))
 }
 
 const noThread = (threadId: string): Resume.Refused => ({

@@ -7,12 +7,10 @@
  * @since 0.1.0
  */
 import { type AGUIEvent, EventType, type Message, PROTOCOL_VERSION } from "@ag-ui/core"
-import * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
-import type { LogEntry } from "../../log/EventLog.js"
+import type { Page, Reader } from "../../log/EventLog.js"
 import type { Sessions } from "../../session/Sessions.js"
 import type { Encoding } from "./Encoding.js"
 import * as Interrupts from "./Interrupts.js"
@@ -89,8 +87,26 @@ const finish = ({ runId, threadId }: Run, outcome: Turns.Ended["outcome"]): AGUI
 /** Two questions that an agent asks at once are a moment apart in the log: a person is shown both. */
 const settle: Duration.DurationInput = "10 millis"
 
+/** For one caller at a time. @since 0.1.0 */
+export interface View {
+  /** Groups that are ready together, whole. It waits for them, and is done when the run is over. */
+  readonly next: Effect.Effect<Option.Option<ReadonlyArray<Uint8Array>>, ReadError>
+}
+
+/** One group, and that is all. @since 0.1.0 */
+export const only = (group: Effect.Effect<Uint8Array, ReadError>): View => {
+  let over = false
+  return {
+    next: Effect.suspend(() => {
+      if (over) return Effect.succeedNone
+      over = true
+      return Effect.map(group, (bytes) => Option.some([bytes]))
+    })
+  }
+}
+
 /**
- * From `state` on; `opening` is what the reader is told first, and empty for one that has been told all up to `state`.
+ * From `state` on, where `reader` stands; `opening` is what is told first, and empty for one that has been told all up to `state`.
  *
  * @since 0.1.0
  */
@@ -99,10 +115,12 @@ export const open = (options: {
   readonly projection: Projection
   readonly encoding: Encoding
   readonly run: Run
+  /** Absent where no turn is open. */
+  readonly reader: Reader | undefined
   readonly state: State
   readonly opening: ReadonlyArray<AGUIEvent>
-}): Stream.Stream<Uint8Array, ReadError> => {
-  const { encoding, opening, projection, run, sessions } = options
+}): View => {
+  const { encoding, opening, projection, reader, run, sessions } = options
   const { session, turn } = options.state
   let state = options.state
   let over = false
@@ -132,9 +150,9 @@ export const open = (options: {
     })
 
   // no turn is open: the run tells how things are
-  if (turn._tag !== "Open") {
-    if (opening.length === 0) return Stream.empty
-    return Stream.fromEffect(Effect.map(waiting, (questions) =>
+  if (turn._tag !== "Open" || reader === undefined) {
+    if (opening.length === 0) return { next: Effect.succeedNone }
+    return only(Effect.map(waiting, (questions) =>
       questions.length > 0
         ? interrupt(questions, opening)
         : last(opening, {
@@ -145,7 +163,7 @@ export const open = (options: {
         })))
   }
 
-  const advance = (page: Chunk.Chunk<LogEntry>): Chunk.Chunk<Uint8Array> => {
+  const advance = (page: Page): ReadonlyArray<Uint8Array> => {
     const groups: Array<Uint8Array> = []
     for (const entry of page) {
       const step = projection.step(state, entry)
@@ -157,30 +175,36 @@ export const open = (options: {
       if (step.events.length > 0) groups.push(projection.bytes(encoding, entry, step))
     }
     projection.reached(state)
-    return Chunk.unsafeFromArray(groups)
+    return groups
   }
 
-  /** The reader has come to the head of the log. */
-  const caughtUp: Effect.Effect<Chunk.Chunk<Uint8Array>, ReadError> = Effect.flatMap(
-    waiting,
-    (questions) =>
-      questions.length === 0 ? Effect.succeed(Chunk.empty()) : Effect.map(
-        Effect.zipRight(Effect.sleep(settle), waiting),
-        (questions) => questions.length === 0 ? Chunk.empty() : Chunk.of(interrupt(questions))
-      )
+  /** What follows in the log; done when the log is closed. */
+  const follow: View["next"] = Effect.flatMap(
+    reader.next,
+    Option.match({
+      onNone: () => Effect.succeedNone,
+      onSome: (page) => {
+        const groups = advance(page)
+        return groups.length === 0 ? next : Effect.succeedSome(groups)
+      }
+    })
   )
 
-  const told = Stream.unwrapScoped(Effect.map(
-    Stream.toPull(sessions.events({ session, after: state.seq })),
-    (pull) =>
-      Stream.repeatEffectChunkOption(
-        Effect.suspend(() =>
-          over ? Effect.fail(Option.none()) : Effect.flatMap(pull, (page) =>
-            Chunk.isEmpty(page)
-              ? Effect.mapError(caughtUp, Option.some)
-              : Effect.sync(() => advance(page)))
-        )
-      )
-  ))
-  return opening.length === 0 ? told : Stream.concat(Stream.make(encoding.encode(opening, state.seq)), told)
+  /** The reader has come to the head of the log. */
+  const caughtUp: View["next"] = Effect.flatMap(waiting, (questions) =>
+    questions.length === 0 ? follow : Effect.flatMap(
+      Effect.zipRight(Effect.sleep(settle), waiting),
+      (questions) => questions.length === 0 ? follow : Effect.sync(() => Option.some([interrupt(questions)]))
+    ))
+
+  let opened = opening.length === 0
+  const next: View["next"] = Effect.suspend(() => {
+    if (over) return Effect.succeedNone
+    if (!opened) {
+      opened = true
+      return Effect.succeedSome([encoding.encode(opening, state.seq)])
+    }
+    return reader.waits() ? caughtUp : follow
+  })
+  return { next }
 }

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { leakFreeFile } from "holdfast/testing/vitest"
@@ -35,6 +36,7 @@ const asked = (name: string): SessionEvent => ({ type: "ElicitationRequested", e
 /** A log that a test writes event by event, and what the session says of its open questions. */
 const make = Effect.gen(function*() {
   const pages = yield* Mailbox.make<Chunk.Chunk<LogEntry>>()
+  let unread = 0
   const stored: Array<readonly [SessionEvent, string]> = []
   let pending: ReadonlyArray<Elicitation> = []
   let head = 0
@@ -43,7 +45,16 @@ const make = Effect.gen(function*() {
   const sessions = Layer.build(given({
     get: () => Effect.succeed({ ...aSession, id: session, head, elicitations: pending }),
     history: ({ after }) => Stream.fromIterable(entries().slice(after)),
-    events: () => Stream.repeatEffectChunk(Effect.orDie(pages.take))
+    reader: () =>
+      Effect.succeed({
+        next: Effect.map(Effect.orDie(pages.take), (page) => {
+          unread--
+          return Option.some(page)
+        }),
+        take: () => undefined,
+        waits: () => unread === 0,
+        onMore: () => {}
+      })
   }))
   const service = Context.get(yield* sessions, Sessions)
   const projection = Projection.make(service)
@@ -55,10 +66,9 @@ const make = Effect.gen(function*() {
       const from = stored.length
       for (const event of events) stored.push([event, "run_1"])
       head = stored.length
+      unread++
       return pages.offer(Chunk.unsafeFromArray(entries().slice(from)))
     },
-    /** The reader has come to the end. */
-    caughtUp: pages.offer(Chunk.empty()),
     open: (...elicitations: ReadonlyArray<Elicitation>) => {
       pending = elicitations
     },
@@ -81,11 +91,14 @@ const reading = Effect.gen(function*() {
   const state = yield* test.projection.at(session, 1)
   const { projection, sessions } = test
   const run = { threadId: "t", runId: "r" }
-  const read = yield* View.open({ sessions, projection, encoding: Encoding.sse, run, state, opening: [] }).pipe(
-    Stream.runCollect,
-    Effect.map(events),
-    Effect.fork
-  )
+  const reader = yield* sessions.reader({ session, after: 1 }, { follow: true })
+  const view = View.open({ sessions, projection, encoding: Encoding.sse, run, reader, state, opening: [] })
+  const read = yield* Stream.unfoldEffect(undefined, () =>
+    Effect.map(view.next, Option.map((groups) => [Chunk.fromIterable(groups), undefined]))).pipe(
+      Stream.runCollect,
+      Effect.map((pages) => events(Chunk.flatten(pages))),
+      Effect.fork
+    )
   return { ...test, read }
 })
 
@@ -94,10 +107,9 @@ const turns = Effect.yieldNow().pipe(Effect.repeatN(100))
 describe("a question", () => {
   it.scoped("that is answered, and whose end is not yet in the log, interrupts nobody", () =>
     Effect.gen(function*() {
-      const { caughtUp, open, read, write } = yield* reading
+      const { open, read, write } = yield* reading
       open()
       yield* write(asked("a"))
-      yield* caughtUp
       yield* turns
       yield* TestClock.adjust("1 seconds")
       yield* write(
@@ -110,17 +122,15 @@ describe("a question", () => {
 
   it.scoped("that comes a moment after another is told with it", () =>
     Effect.gen(function*() {
-      const { ahead, caughtUp, open, read, write } = yield* reading
+      const { ahead, open, read, write } = yield* reading
       open(question("a"))
       yield* write(asked("a"))
-      yield* caughtUp
       yield* turns
       // it is stored, and on its way
       ahead(1)
       yield* TestClock.adjust("10 millis")
       open(question("a"), question("b"))
       yield* write(asked("b"))
-      yield* caughtUp
       yield* turns
       yield* TestClock.adjust("10 millis")
       expect((yield* Fiber.join(read)).at(-1)).toMatchObject({
@@ -130,14 +140,13 @@ describe("a question", () => {
 
   it.scoped("that is already settled in what is replayed interrupts nobody", () =>
     Effect.gen(function*() {
-      const { caughtUp, open, read, write } = yield* reading
+      const { open, read, write } = yield* reading
       open()
       yield* write(
         asked("a"),
         { type: "TextChunk", text: "b" },
         { type: "ElicitationSettled", elicitationId: question("a").id, outcome: { _tag: "Expired" } }
       )
-      yield* caughtUp
       yield* write({ type: "RunEnded", outcome: { _tag: "Cancelled" } })
       expect((yield* Fiber.join(read)).map(({ type }) => type)).toEqual([
         "TEXT_MESSAGE_START",
