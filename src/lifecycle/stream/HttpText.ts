@@ -13,9 +13,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as http from "node:http"
 import * as https from "node:https"
+import * as net from "node:net"
 import type { Pull } from "./Inbox.js"
 
 export interface Options<E> {
@@ -36,36 +37,46 @@ export interface Answer<E> {
   readonly pull: Pull<string, E>
 }
 
-/** A socket each, that ends with its answer. A redirect is an answer like any other. */
-const agents = { http: new http.Agent(), https: new https.Agent() }
+// a socket each, that ends with its answer: there is nothing that an agent could keep, and its books cost as much as the socket
+const connect = {
+  http: { createConnection: ({ host, port }: http.ClientRequestArgs) => net.connect(Number(port), host ?? undefined) },
+  // it knows sessions and server names
+  https: { agent: new https.Agent() }
+}
 
 /**
  * Sends it and waits for the answer's headers. When the closing of the scope returns the socket is gone; a request that is interrupted
- * leaves none.
+ * leaves none. A redirect is an answer like any other.
  */
 export const request = <E>(options: Options<E>): Effect.Effect<Answer<E>, E, Scope.Scope> =>
-  Effect.flatMap(
-    Effect.acquireRelease(
-      Effect.try({ try: () => open(options), catch: (cause) => options.failed("Unreachable", cause) }),
-      ({ close }) => close
-    ),
-    ({ answered }) => Deferred.await(answered)
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(
+      Effect.zip(
+        Effect.scope,
+        Effect.try({ try: () => open(options), catch: (cause) => options.failed("Unreachable", cause) })
+      ),
+      // no `acquireRelease`: what it keeps of the fiber, to release as who acquired, is more than all of this
+      ([scope, { answered, close }]) =>
+        Effect.zipRight(Scope.addFinalizer(scope, close), restore(Deferred.await(answered)))
+    )
   )
 
 const open = <E>({ body, failed, headers, method, readBuffer = 1024 * 1024, url }: Options<E>) => {
   const secure = url.protocol === "https:"
   const sent = secure
-    ? https.request(url, { method, headers, agent: agents.https })
-    : http.request(url, { method, headers, agent: agents.http })
+    ? https.request(url, { method, headers, ...connect.https })
+    : http.request(url, { method, headers, ...connect.http })
+  let response: http.IncomingMessage | undefined
   const answered = Deferred.unsafeMake<Answer<E>, E>(FiberId.none)
   /** Why it ends: the first reason is the reason. */
   let cause: Error | undefined
   let closed = false
 
   sent.on("error", (error) => cause ??= error)
-  sent.on("response", (response) => {
-    const pull = textOf(response, readBuffer, (error) => failed("Cut", cause ?? error))
-    Deferred.unsafeDone(answered, Exit.succeed({ status: response.statusCode ?? 0, headers: response.headers, pull }))
+  sent.on("response", (answer) => {
+    response = answer
+    const pull = textOf(answer, readBuffer, (error) => failed("Cut", cause ?? error))
+    Deferred.unsafeDone(answered, Exit.succeed({ status: answer.statusCode ?? 0, headers: answer.headers, pull }))
   })
   sent.on("close", () => {
     closed = true
@@ -77,6 +88,8 @@ const open = <E>({ body, failed, headers, method, readBuffer = 1024 * 1024, url 
     if (closed) return resume(Effect.void)
     sent.once("close", () => resume(Effect.void))
     sent.destroy()
+    // or it is told of the cut by an error whose stack nobody reads, and that takes as long as all the rest
+    response?.destroy()
   })
   return { answered, close }
 }
