@@ -45,7 +45,7 @@ const listeners: Side = async (port) => {
   const client = await Effect.runPromise(Layer.buildWithScope(NodeHttpClient.layer, scope))
   await Effect.runPromise(
     Effect.gen(function*() {
-      const agent = yield* AguiAgent.make("bench", { url, events: `${url}events` })
+      const agent = yield* Scope.extend(AguiAgent.make("bench", { url, events: `${url}events` }), scope)
       for (let n = 0; n < count; n++) {
         const sessionId = Ids.SessionId.make(`ses_${n}`)
         const connection = yield* Scope.make()
