@@ -33,8 +33,9 @@ type Side = (port: number) => Promise<() => Promise<unknown>>
 
 const sockets = () => process.getActiveResourcesInfo().filter((resource) => /TCP/.test(resource)).length
 
+// at every turn of the loop: a bare socket is gone within two, and a poll of some milliseconds would be a good part of what is measured
 const settled = async (enough: () => boolean) => {
-  while (!enough()) await new Promise((resolve) => setTimeout(resolve, 5))
+  while (!enough()) await new Promise((resolve) => setImmediate(resolve))
 }
 
 const listeners: Side = async (port) => {

@@ -70,14 +70,21 @@ export const connect = (
     let begun: BetweenRunListener.Begun | undefined
     const talk = () => begun ??= begin()
 
+    const key = `events/${sessionId}`
+    yield* Scope.addFinalizer(
+      scope,
+      Effect.suspend(() => {
+        // first of all nobody listens any more: whoever waits for room goes on, and finds its end
+        signals.end(Exit.void)
+        return streams.detach(key, "the session's connection was closed")
+      })
+    )
     const source = yield* upstream.events(id)
     // AG3: with the connection, and not with the first run
     if (source !== undefined) {
       const idle = options.eventsIdle ?? defaults.eventsIdle
-      yield* BetweenRunListener.make({ key: `events/${sessionId}`, source, streams, signals, idle, talk })
+      yield* BetweenRunListener.attach({ key, source, streams, signals, idle, talk })
     }
-    // first of all nobody listens any more: whoever waits for room goes on, and finds its end
-    yield* Scope.addFinalizer(scope, Effect.sync(() => signals.end(Exit.void)))
 
     const connection: AgentConnection = {
       agentSessionId: id,

@@ -18,7 +18,6 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
 import { AgentLost } from "../../domain/Errors.js"
 import { freshRunId, type RunId } from "../../domain/Ids.js"
 import type * as Backoff from "../../lifecycle/stream/Backoff.js"
@@ -181,14 +180,12 @@ export interface Options {
 }
 
 /**
- * Starts it; it ends with the scope. An endpoint that is not there is said once, and then left alone.
+ * Starts it; it goes on until its key is detached. An endpoint that is not there is said once, and then left alone.
  *
  * @since 0.1.0
  */
-export const make = (
-  { idle, key, redial, signals, source, streams, talk }: Options
-): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.gen(function*() {
+export const attach = ({ idle, key, redial, signals, source, streams, talk }: Options): Effect.Effect<void> =>
+  Effect.suspend(() => {
     let seen: Set<string> | undefined
     let said: string | undefined
 
@@ -239,14 +236,5 @@ export const make = (
         )
       }
     }
-    // it is the session's, though the agent's manager keeps it up
-    yield* Effect.uninterruptible(
-      Effect.zipRight(
-        Effect.orDie(streams.attach(key, spec)),
-        Effect.flatMap(
-          Effect.scope,
-          (scope) => Scope.addFinalizer(scope, streams.detach(key, "the session was closed"))
-        )
-      )
-    )
+    return Effect.asVoid(Effect.orDie(streams.attach(key, spec)))
   })
