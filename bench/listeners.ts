@@ -5,11 +5,13 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { AguiAgent, Ids } from "holdfast"
 import { type ChildProcess, spawn } from "node:child_process"
+import * as http from "node:http"
 import * as net from "node:net"
 import type { Result } from "./main.js"
 
@@ -33,8 +35,9 @@ type Side = (port: number) => Promise<() => Promise<unknown>>
 
 const sockets = () => process.getActiveResourcesInfo().filter((resource) => /TCP/.test(resource)).length
 
+// at every turn of the loop: a bare socket is gone within two, and a poll of some milliseconds would be a good part of what is measured
 const settled = async (enough: () => boolean) => {
-  while (!enough()) await new Promise((resolve) => setTimeout(resolve, 5))
+  while (!enough()) await new Promise((resolve) => setImmediate(resolve))
 }
 
 const listeners: Side = async (port) => {
@@ -45,7 +48,7 @@ const listeners: Side = async (port) => {
   const client = await Effect.runPromise(Layer.buildWithScope(NodeHttpClient.layer, scope))
   await Effect.runPromise(
     Effect.gen(function*() {
-      const agent = yield* AguiAgent.make("bench", { url, events: `${url}events` })
+      const agent = yield* Scope.extend(AguiAgent.make("bench", { url, events: `${url}events` }), scope)
       for (let n = 0; n < count; n++) {
         const sessionId = Ids.SessionId.make(`ses_${n}`)
         const connection = yield* Scope.make()
@@ -83,6 +86,54 @@ const bare: Side = async (port) => {
   }
 }
 
+const noop = () => {}
+
+/** An open answer of Node's own client, and how to be rid of it as cheaply as it allows. */
+const request = (port: number, n: number) => {
+  const sent = http.request({
+    port,
+    path: `/events/${n}`,
+    createConnection: () => net.connect(port, "127.0.0.1")
+  })
+  let response: http.IncomingMessage | undefined
+  sent.on("error", noop).on("response", (answer) => {
+    response = answer
+    answer.on("error", noop).on("data", noop)
+  }).end()
+  return () => {
+    sent.destroy()
+    response?.destroy()
+  }
+}
+
+/** What of it is Node's. */
+const requests: Side = async (port) => {
+  const before = sockets()
+  const all = Array.from({ length: count }, (_, n) => request(port, n))
+  await settled(() => sockets() - before >= count)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  return async () => {
+    for (const destroy of all) destroy()
+    await settled(() => sockets() <= before)
+  }
+}
+
+/** What of it is Effect's: the least that owns a request, a fiber that waits in a scope. */
+const fibers: Side = async (port) => {
+  const before = sockets()
+  const wait = Effect.async<never>(noop)
+  const all = Array.from({ length: count }, (_, n) =>
+    Effect.runFork(Effect.scoped(
+      Effect.flatMap(Effect.acquireRelease(Effect.sync(() => request(port, n)), Effect.sync), () => wait)
+    )))
+  await settled(() => sockets() - before >= count)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  return async () => {
+    await Effect.runPromise(Fiber.interruptAll(all))
+    await settled(() => sockets() <= before)
+  }
+}
+
 const timeToEnd = async (side: Side, port: number) => {
   const end = await side(port)
   const start = performance.now()
@@ -106,10 +157,20 @@ export default async (): Promise<ReadonlyArray<Result>> => {
   const child = spawn(process.execPath, ["-e", server], { stdio: ["ignore", "pipe", "inherit"] })
   try {
     const port = await listening(child)
-    const pairs: Array<{ readonly ours: number; readonly theirs: number }> = []
+    const pairs: Array<{
+      readonly ours: number
+      readonly theirs: number
+      readonly requests: number
+      readonly fibers: number
+    }> = []
     // the first of each warms up
     for (let i = 0; i <= repetitions; i++) {
-      const pair = { theirs: await timeToEnd(bare, port), ours: await timeToEnd(listeners, port) }
+      const pair = {
+        theirs: await timeToEnd(bare, port),
+        requests: await timeToEnd(requests, port),
+        fibers: await timeToEnd(fibers, port),
+        ours: await timeToEnd(listeners, port)
+      }
       if (i > 0) pairs.push(pair)
     }
     const ratio = median(pairs.map(({ ours, theirs }) => ours / theirs))
@@ -122,7 +183,9 @@ export default async (): Promise<ReadonlyArray<Result>> => {
         ok: ratio <= 3,
         details: {
           "holdfast, ms": median(pairs.map(({ ours }) => ours)).toFixed(1),
-          "bare, ms": median(pairs.map(({ theirs }) => theirs)).toFixed(1)
+          "bare, ms": median(pairs.map(({ theirs }) => theirs)).toFixed(1),
+          "node:http requests, ms": median(pairs.map(({ requests }) => requests)).toFixed(1),
+          "such requests, each in a scope with a fiber, ms": median(pairs.map(({ fibers }) => fibers)).toFixed(1)
         }
       },
       {

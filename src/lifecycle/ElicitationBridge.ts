@@ -45,7 +45,7 @@ import {
 import { type ElicitationId, freshElicitationId, type RunId, type SessionId } from "../domain/Ids.js"
 import * as Memory from "./elicitation/Memory.js"
 import * as Register from "./elicitation/Register.js"
-import * as Sweep from "./elicitation/Sweep.js"
+import * as Sweep from "./Sweep.js"
 
 /** @since 0.1.0 */
 export interface Question<E> {

@@ -30,6 +30,7 @@ import * as Tracer from "effect/Tracer"
 import { type Environment, Keeper, type Kept } from "./stream/Keeper.js"
 import type { StreamHandle, StreamSpec } from "./stream/Spec.js"
 import * as StreamMetrics from "./stream/StreamMetrics.js"
+import * as Watchdog from "./stream/Watchdog.js"
 
 export {
   /** @since 0.1.0 */
@@ -101,6 +102,7 @@ export const make: Effect.Effect<StreamManager["Type"], never, Scope.Scope> = Ef
     clock: yield* Effect.clock,
     // not at once: on the caller's stack it would run before it is registered
     fork: (effect) => fork(effect, { immediate: false }),
+    watchdog: yield* Watchdog.make,
     released: (key, stream) => {
       // SM4: by identity, because a successor may have the key already
       if (streams.get(key) === stream) streams.delete(key)

@@ -12,7 +12,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { AgentConnection, AgentSignal } from "../agent/Agent.js"
 import { AgentDied, type AgentError, type AgentNotFound } from "../domain/Errors.js"
 import type { StreamHandle, StreamManager, StreamSpec } from "../lifecycle/StreamManager.js"
@@ -110,10 +110,14 @@ export const make = Effect.fnUntraced(function*(options: {
       })
   )
 
-  yield* Effect.addFinalizer(() => {
-    closed = true
-    return streams.detach(key, closing)
-  })
+  // no `Effect.addFinalizer`, here and in `SessionRuntime`: what it keeps of the fiber is more than an idle session should cost
+  yield* Scope.addFinalizer(
+    yield* Effect.scope,
+    Effect.suspend(() => {
+      closed = true
+      return streams.detach(key, closing)
+    })
+  )
 
   const link: AgentLink = {
     get: Effect.flatMap(

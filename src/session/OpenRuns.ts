@@ -33,11 +33,12 @@ const remembered = 1024
 
 /** @since 0.1.0 */
 export const make = (): OpenRuns => {
-  const opened = new Map<RunId, Run>()
-  const over = new Set<RunId>()
+  // each made when it is needed: most sessions are idle, and most agents open no runs
+  let opened: Map<RunId, Run> | undefined
+  let over: Set<RunId> | undefined
 
-  const youngest = () => Array.from(opened.values()).reverse()
-  const get = (id: RunId) => runs.turn?.id === id ? runs.turn : opened.get(id)
+  const youngest = () => opened === undefined ? [] : Array.from(opened.values()).reverse()
+  const get = (id: RunId) => runs.turn?.id === id ? runs.turn : opened?.get(id)
   const isWithin = (outer: Run) => ({ parent }: Run): boolean =>
     parent !== undefined && (parent === outer || isWithin(outer)(parent))
 
@@ -51,18 +52,20 @@ export const make = (): OpenRuns => {
       return run?.speaking === true ? run : undefined
     },
     add: (run) => {
+      opened ??= new Map()
       opened.set(run.id, run)
     },
     remove: (run) => {
       if (runs.turn === run) runs.turn = undefined
-      opened.delete(run.id)
+      opened?.delete(run.id)
+      over ??= new Set()
       over.add(run.id)
       for (const oldest of over) {
         if (over.size <= remembered) break
         over.delete(oldest)
       }
     },
-    isTaken: (id) => get(id) !== undefined || over.has(id)
+    isTaken: (id) => get(id) !== undefined || over?.has(id) === true
   }
   return runs
 }

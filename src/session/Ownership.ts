@@ -23,10 +23,11 @@ const toolCallId = (event: AgentEvent): string | undefined =>
  * @since 0.1.0
  */
 export const make = (): (event: AgentEvent, speaking: RunId | undefined) => RunId | undefined => {
-  const owners = new Map<string, RunId | undefined>()
+  let known: Map<string, RunId | undefined> | undefined
   return (event, speaking) => {
     const tool = toolCallId(event)
     if (tool === undefined) return speaking
+    const owners = known ??= new Map()
     // some agents tell of a tool call only when it has something to show
     if (event.type === "ToolCallStarted" || !owners.has(tool)) {
       owners.delete(tool)

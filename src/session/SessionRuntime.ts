@@ -126,7 +126,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const steering = Lock.make()
   const recorder = yield* Recorder.make(log, sessionId, options.owed)
   yield* bridge.remember(sessionId, session.decisions)
-  yield* Effect.addFinalizer(() => bridge.forget(sessionId))
+  yield* Scope.addFinalizer(scope, bridge.forget(sessionId))
   const runs = OpenRuns.make()
   let queue: ReadonlyArray<Run.Run> = []
   let retired: RunOutcome | undefined
@@ -182,12 +182,13 @@ export const make = Effect.fnUntraced(function*(options: {
   const link: AgentLink.AgentLink = yield* AgentLink.make({
     streams,
     key: sessionId,
-    dial: Effect.gen(function*() {
-      yield* annotateSpan
-      const agent = yield* options.agents.get(session.agent)
+    dial: Effect.flatMap(Effect.zipRight(annotateSpan, options.agents.get(session.agent)), (agent) => {
       coalesce = agent.coalesce ?? false
-      const { agentSessionId } = yield* Effect.orDie(log.state(sessionId))
-      return yield* agent.connect({ sessionId, cwd: session.cwd, resume: Option.fromNullable(agentSessionId) })
+      return Effect.flatMap(
+        Effect.orDie(log.state(sessionId)),
+        ({ agentSessionId }) =>
+          agent.connect({ sessionId, cwd: session.cwd, resume: Option.fromNullable(agentSessionId) })
+      )
     }),
     connected,
     handle: hearing.handle,
@@ -407,7 +408,7 @@ export const make = Effect.fnUntraced(function*(options: {
     closed
   })
 
-  yield* Effect.addFinalizer(() => restarts.forget(sessionId))
+  yield* Scope.addFinalizer(scope, restarts.forget(sessionId))
 
   const runtime: SessionRuntime = {
     start: Effect.asVoid(link.get),

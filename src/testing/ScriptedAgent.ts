@@ -195,14 +195,16 @@ export const make = (script: Options): Effect.Effect<ScriptedAgent> =>
       const voice = voiceOf(undefined)
 
       // the first finalizer is the last to run: `live` means that something of the connection may still be there
-      yield* Effect.acquireRelease(
-        Effect.sync(() => live.add(voice)),
-        () =>
+      yield* Effect.uninterruptible(Effect.suspend(() => {
+        live.add(voice)
+        return Scope.addFinalizer(
+          scope,
           Effect.sync(() => {
             signals.end(Exit.void)
             live.delete(voice)
           })
-      )
+        )
+      }))
       if (script.onConnect !== undefined) yield* script.onConnect({ ...voice, options, attempt })
       yield* alive
       const remembered = yield* Option.match(options.resume, { onNone: () => forgotten, onSome: onResume })

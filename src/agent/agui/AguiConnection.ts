@@ -9,9 +9,10 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { type AgentError, AgentUnsupported } from "../../domain/Errors.js"
 import * as Intake from "../../lifecycle/stream/Intake.js"
+import type { StreamManager } from "../../lifecycle/StreamManager.js"
 import type { AgentConnection, AgentSignal, ConnectOptions } from "../Agent.js"
 import { type AguiAgentOptions, defaults } from "./AguiOptions.js"
 import * as BetweenRunListener from "./BetweenRunListener.js"
@@ -39,39 +40,60 @@ const unsupported = (capability: string) =>
 export const connect = (
   options: AguiAgentOptions,
   upstream: Upstream,
+  /** Keeps up the listeners of all its sessions. */
+  streams: StreamManager["Type"],
   { resume, sessionId }: ConnectOptions
 ): Effect.Effect<AgentConnection, never, Scope.Scope> =>
   Effect.gen(function*() {
     const id = Option.getOrElse(resume, () => threadOf(sessionId))
-    const conversation = Conversation.make({
-      maxCharacters: options.maxHistoryCharacters ?? defaults.maxHistoryCharacters
-    })
     const signals = Intake.make<AgentSignal, AgentError>(capacity)
-    const thread: Thread = {
-      id,
-      options,
-      upstream,
-      conversation,
-      reader: Reader.make(conversation),
-      told: Told.make(),
-      runs: Runs.make(),
-      signals,
-      scope: yield* Effect.scope
+    const scope = yield* Effect.scope
+
+    const begin = (): BetweenRunListener.Begun => {
+      const conversation = Conversation.make({
+        maxCharacters: options.maxHistoryCharacters ?? defaults.maxHistoryCharacters
+      })
+      const thread: Thread = {
+        id,
+        options,
+        upstream,
+        conversation,
+        reader: Reader.make(conversation),
+        told: Told.make(),
+        runs: Runs.make(),
+        signals,
+        scope
+      }
+      return { thread, turns: Turns.make(thread) }
     }
-    const turns = Turns.make(thread)
+    // with the first run or the first event: there are thousands of sessions in which nothing was said yet
+    let begun: BetweenRunListener.Begun | undefined
+    const talk = () => begun ??= begin()
+
+    const key = `events/${sessionId}`
+    yield* Scope.addFinalizer(
+      scope,
+      Effect.suspend(() => {
+        // first of all nobody listens any more: whoever waits for room goes on, and finds its end
+        signals.end(Exit.void)
+        return streams.detach(key, "the session's connection was closed")
+      })
+    )
     const source = yield* upstream.events(id)
     // AG3: with the connection, and not with the first run
-    if (source !== undefined) yield* BetweenRunListener.make(thread, turns, { source })
-    // first of all nobody listens any more: whoever waits for room goes on, and finds its end
-    yield* Effect.addFinalizer(() => Effect.sync(() => signals.end(Exit.void)))
+    if (source !== undefined) {
+      const idle = options.eventsIdle ?? defaults.eventsIdle
+      yield* BetweenRunListener.attach({ key, source, streams, signals, idle, talk })
+    }
 
     const connection: AgentConnection = {
       agentSessionId: id,
       how: Option.isSome(resume) ? "resumed" : "opened",
       replayed: [],
       signals,
-      prompt: (run, content) => turns.prompt(run, Conversation.ofPrompt(`${run}-prompt`, content)),
-      cancel: turns.cancel,
+      prompt: (run, content) =>
+        Effect.suspend(() => talk().turns.prompt(run, Conversation.ofPrompt(`${run}-prompt`, content))),
+      cancel: Effect.suspend(() => begun === undefined ? Effect.void : begun.turns.cancel),
       setMode: () => unsupported("mode"),
       setConfigOption: () => unsupported("option")
     }

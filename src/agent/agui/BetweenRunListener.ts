@@ -12,19 +12,18 @@
  */
 import { type AGUIEvent, EventType } from "@ag-ui/core"
 import * as Cause from "effect/Cause"
-import type * as Chunk from "effect/Chunk"
+import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
 import { AgentLost } from "../../domain/Errors.js"
 import { freshRunId, type RunId } from "../../domain/Ids.js"
 import type * as Backoff from "../../lifecycle/stream/Backoff.js"
 import type { SseConnection, SseError, SseEvent, SseSource } from "../../lifecycle/stream/SseSource.js"
-import * as StreamManager from "../../lifecycle/StreamManager.js"
+import type * as StreamManager from "../../lifecycle/StreamManager.js"
 import type { AgentSignal, TurnResult } from "../Agent.js"
-import { defaults } from "./AguiOptions.js"
 import * as Chunks from "./Chunks.js"
 import * as Decode from "./Decode.js"
 import * as Reader from "./Reader.js"
@@ -41,7 +40,7 @@ const patience = "5 seconds"
 const most = 1024
 
 /** What came on one connection. */
-const connection = (thread: Thread, turns: Turns, seen: Set<string>) => {
+const connection = ({ thread, turns }: Begun, seen: Set<string>) => {
   const { reader, runs, signals, told } = thread
   const chunks = Chunks.make()
   const source = told.listener()
@@ -160,21 +159,34 @@ const connection = (thread: Thread, turns: Turns, seen: Set<string>) => {
   }
 }
 
+/** A thread in which something was said. @since 0.1.0 */
+export interface Begun {
+  readonly thread: Thread
+  readonly turns: Turns
+}
+
+/** One session's. @since 0.1.0 */
+export interface Options {
+  /** Its name among the `streams`. */
+  readonly key: string
+  readonly source: SseSource
+  readonly streams: StreamManager.StreamManager["Type"]
+  readonly signals: Thread["signals"]
+  /** For so long may the endpoint say nothing, comments included. */
+  readonly idle: Duration.DurationInput
+  /** The thread that it listens to, which begins with the first event if no run came before. */
+  readonly talk: () => Begun
+  readonly redial?: Backoff.Policy | undefined
+}
+
 /**
- * Starts it; it ends with the scope. An endpoint that is not there is said once, and then left alone.
+ * Starts it; it goes on until its key is detached. An endpoint that is not there is said once, and then left alone.
  *
  * @since 0.1.0
  */
-export const make = (
-  thread: Thread,
-  turns: Turns,
-  options: { readonly source: SseSource; readonly redial?: Backoff.Policy | undefined }
-): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const { source } = options
-    const streams = yield* StreamManager.make
-    const key = `events/${thread.id}`
-    const seen = new Set<string>()
+export const attach = ({ idle, key, redial, signals, source, streams, talk }: Options): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    let seen: Set<string> | undefined
     let said: string | undefined
 
     const warn = (error: SseError) =>
@@ -184,7 +196,7 @@ export const make = (
           : `what the agent says between runs is not heard for now: ${error.message}`
         if (said === error.reason + (error.status ?? "")) return Effect.void
         said = error.reason + (error.status ?? "")
-        return thread.signals.offer([{
+        return signals.offer([{
           _tag: "Said",
           event: {
             type: "Warning",
@@ -197,18 +209,23 @@ export const make = (
     const spec: StreamManager.StreamSpec<SseConnection, SseError> = {
       connect: source.connect,
       run: ({ pull }, heartbeat) => {
-        const { ended, handle } = connection(thread, turns, seen)
+        let heard: ReturnType<typeof connection> | undefined
         said = undefined
-        const take = Effect.flatMap(pull, (events) => Effect.zipRight(heartbeat.beat, heartbeat.hold(handle(events))))
-        return Effect.forever(take).pipe(
+        const handle = (events: Chunk.Chunk<SseEvent>) => {
+          // a comment begins no thread
+          if (Chunk.isEmpty(events)) return heartbeat.beat
+          heard ??= connection(talk(), seen ??= new Set())
+          return Effect.zipRight(heartbeat.beat, heartbeat.hold(heard.handle(events)))
+        }
+        return Effect.forever(Effect.flatMap(pull, handle)).pipe(
           Effect.catchAll(Option.match({ onNone: () => Effect.void, onSome: (error) => Effect.fail(error) })),
-          Effect.ensuring(ended)
+          Effect.ensuring(Effect.suspend(() => heard === undefined ? Effect.void : heard.ended))
         )
       },
-      redial: options.redial,
+      redial,
       redialAfter: source.retry,
       connectTimeout: "30 seconds",
-      idle: thread.options.eventsIdle ?? defaults.eventsIdle,
+      idle,
       onEnd: ({ cause }) => {
         const error = cause === undefined ? Option.none() : Cause.failureOption(cause)
         if (Option.isNone(error) || error.value.reason !== "Refused") return Effect.void
@@ -219,5 +236,5 @@ export const make = (
         )
       }
     }
-    yield* Effect.orDie(streams.attach(key, spec))
+    return Effect.asVoid(Effect.orDie(streams.attach(key, spec)))
   })

@@ -16,7 +16,7 @@ import {
 } from "../../domain/Elicitation.js"
 import { LimitReached } from "../../domain/Errors.js"
 import type { ElicitationId, RunId, SessionId } from "../../domain/Ids.js"
-import * as Agenda from "./Agenda.js"
+import * as Agenda from "../Agenda.js"
 import * as Notifier from "./Notifier.js"
 
 /** Which questions: those of a session, of one run of it, or a single one. @since 0.1.0 */

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -29,6 +29,45 @@ export interface Heartbeat {
 /** For a connection that nobody watches. @since 0.1.0 */
 export const none: Heartbeat = { beat: Effect.void, hold: (effect) => effect }
 
+/**
+ * What is known of the signs of life. A class for the sake of memory, as each of thousands of idle connections has one.
+ *
+ * @since 0.1.0
+ */
+export class Pulse implements Heartbeat {
+  private last: number
+  private held = 0
+
+  constructor(private readonly clock: Clock.Clock) {
+    this.last = clock.unsafeCurrentTimeMillis()
+  }
+
+  get beat(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.last = this.clock.unsafeCurrentTimeMillis()
+    })
+  }
+
+  /** A property, as it may be taken off. */
+  readonly hold = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        this.held++
+      }),
+      () => effect,
+      () =>
+        Effect.sync(() => {
+          this.held--
+          this.last = this.clock.unsafeCurrentTimeMillis()
+        })
+    )
+
+  /** For how long nothing was heard, in milliseconds. */
+  quiet(now: number): number {
+    return this.held > 0 ? 0 : now - this.last
+  }
+}
+
 /** @since 0.1.0 */
 export interface Watched extends Heartbeat {
   /** Completes once the peer has been silent for `idle`. It runs in the connection's scope, where it also forks its probes. */
@@ -46,23 +85,18 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly scope: Scope.Scope
 }) {
   const { probe, scope } = options
-  const clock = yield* Clock.clockWith(Effect.succeed)
+  const clock = yield* Effect.clock
   const idle = Duration.toMillis(options.idle)
   const every = probe === undefined ? idle : Duration.toMillis(probe.every)
-  let last = clock.unsafeCurrentTimeMillis()
-  let held = 0
+  const pulse = new Pulse(clock)
   let probing = false
-
-  const beat = Effect.sync(() => {
-    last = clock.unsafeCurrentTimeMillis()
-  })
 
   // a probe that hangs is one that no answer came to: the deadline does not wait for it
   const sendProbe = probe === undefined ? Effect.void : Effect.suspend(() => {
     probing = true
     return Effect.forkIn(
       Effect.ensuring(
-        Effect.zipRight(probe.send, beat),
+        Effect.zipRight(probe.send, pulse.beat),
         Effect.sync(() => {
           probing = false
         })
@@ -72,8 +106,7 @@ export const make = Effect.fnUntraced(function*(options: {
   })
 
   const silence: Effect.Effect<void> = Effect.suspend(() => {
-    if (held > 0) return Effect.zipRight(Effect.sleep(Math.min(every, idle)), silence)
-    const quiet = clock.unsafeCurrentTimeMillis() - last
+    const quiet = pulse.quiet(clock.unsafeCurrentTimeMillis())
     if (quiet >= idle) return Effect.void
     const asks = probe !== undefined && quiet >= every && !probing
     // it sleeps as long as is left, so a beat costs no timer
@@ -81,21 +114,6 @@ export const make = Effect.fnUntraced(function*(options: {
     return Effect.zipRight(asks ? sendProbe : Effect.void, Effect.zipRight(Effect.sleep(next), silence))
   })
 
-  const heartbeat: Watched = {
-    beat,
-    hold: (effect) =>
-      Effect.acquireUseRelease(
-        Effect.sync(() => {
-          held++
-        }),
-        () => effect,
-        () =>
-          Effect.sync(() => {
-            held--
-            last = clock.unsafeCurrentTimeMillis()
-          })
-      ),
-    silence
-  }
-  return heartbeat
+  const watched: Watched = { beat: pulse.beat, hold: pulse.hold, silence }
+  return watched
 })

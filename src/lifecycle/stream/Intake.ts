@@ -36,74 +36,98 @@ export interface Intake<A, E = never> {
   readonly end: (exit: Exit.Exit<void, E>) => void
 }
 
-/**
- * @since 0.1.0
- */
-export const make = <A, E = never>(capacity: number): Intake<A, E> => {
-  const takers = new Set<() => void>()
-  const pushers = new Set<() => void>()
-  let items: Array<A> = []
-  let over: Exit.Exit<void, E> | undefined
+type Wake = () => void
 
-  // after the end nothing is kept, and nobody needs to wait for it
-  const full = () => items.length >= capacity && over === undefined
+/** Whoever waits, none of them most of the time: a set for each of thousands that are idle is memory for nothing. */
+type Waiting = Set<Wake> | undefined
 
-  const wake = (waiting: Set<() => void>) => {
-    for (const go of waiting) go()
-    waiting.clear()
+/** They go on later, each in its fiber, so none waits anew before all are told. */
+const wake = (waiting: Waiting): undefined => {
+  for (const go of waiting ?? []) go()
+}
+
+/** A class for the sake of memory: each session has one, and most are idle. */
+class Bounded<A, E> implements Intake<A, E> {
+  private takers: Waiting
+  private pushers: Waiting
+  private items: Array<A> = []
+  private over: Exit.Exit<void, E> | undefined
+
+  constructor(private readonly capacity: number) {}
+
+  push(more: Iterable<A>): void {
+    if (this.over !== undefined) return
+    for (const item of more) this.items.push(item)
+    if (this.items.length > 0) this.takers = wake(this.takers)
   }
 
-  const until = (ready: () => boolean, waiting: Set<() => void>) =>
-    Effect.async<void>((resume) => {
-      if (ready()) return resume(Effect.void)
-      const go = () => resume(Effect.void)
-      waiting.add(go)
-      return Effect.sync(() => waiting.delete(go))
+  offer(more: Iterable<A>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.push(more)
+      return this.full() ? this.room : Effect.void
     })
+  }
 
-  const something = until(() => items.length > 0 || over !== undefined, takers)
+  full(): boolean {
+    // after the end nothing is kept, and nobody needs to wait for it
+    return this.items.length >= this.capacity && this.over === undefined
+  }
 
-  const taking = <B, E2>(get: () => Effect.Effect<B, E2>): Effect.Effect<B, E | E2> =>
-    Effect.suspend(() => {
-      if (items.length > 0) {
+  get room(): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      if (!this.full()) return resume(Effect.void)
+      const go = () => resume(Effect.void)
+      const pushers = this.pushers ??= new Set()
+      pushers.add(go)
+      return Effect.sync(() => pushers.delete(go))
+    })
+  }
+
+  get take(): Effect.Effect<A, E | Cause.NoSuchElementException> {
+    return this.taking(() => {
+      const first = Arr.head(this.items)
+      this.items.shift()
+      return first
+    })
+  }
+
+  get takeAll(): Effect.Effect<readonly [items: Chunk.Chunk<A>, done: boolean], E> {
+    return this.taking(() => {
+      const all = Chunk.unsafeFromArray(this.items)
+      this.items = []
+      return Effect.succeed([all, this.over !== undefined && Exit.isSuccess(this.over)] as const)
+    })
+  }
+
+  end(exit: Exit.Exit<void, E>): void {
+    this.over ??= exit
+    this.takers = wake(this.takers)
+    this.pushers = wake(this.pushers)
+  }
+
+  private get something(): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      if (this.items.length > 0 || this.over !== undefined) return resume(Effect.void)
+      const go = () => resume(Effect.void)
+      const takers = this.takers ??= new Set()
+      takers.add(go)
+      return Effect.sync(() => takers.delete(go))
+    })
+  }
+
+  private taking<B, E2>(get: () => Effect.Effect<B, E2>): Effect.Effect<B, E | E2> {
+    return Effect.suspend(() => {
+      if (this.items.length > 0) {
         const got = get()
-        if (!full()) wake(pushers)
+        if (!this.full()) this.pushers = wake(this.pushers)
         return got
       }
-      return over === undefined ? Effect.zipRight(something, taking(get)) : Effect.zipRight(over, get())
+      return this.over === undefined
+        ? Effect.zipRight(this.something, this.taking(get))
+        : Effect.zipRight(this.over, get())
     })
-
-  const push = (more: Iterable<A>) => {
-    if (over !== undefined) return
-    for (const item of more) items.push(item)
-    if (items.length > 0) wake(takers)
-  }
-
-  const room = until(() => !full(), pushers)
-
-  return {
-    push,
-    offer: (more) =>
-      Effect.suspend(() => {
-        push(more)
-        return full() ? room : Effect.void
-      }),
-    full,
-    room,
-    take: taking(() => {
-      const first = Arr.head(items)
-      items.shift()
-      return first
-    }),
-    takeAll: taking(() => {
-      const all = Chunk.unsafeFromArray(items)
-      items = []
-      return Effect.succeed([all, over !== undefined && Exit.isSuccess(over)] as const)
-    }),
-    end: (exit) => {
-      over ??= exit
-      wake(takers)
-      wake(pushers)
-    }
   }
 }
+
+/** @since 0.1.0 */
+export const make = <A, E = never>(capacity: number): Intake<A, E> => new Bounded(capacity)

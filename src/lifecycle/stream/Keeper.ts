@@ -30,6 +30,7 @@ import { StreamEnded, type StreamHandle, type StreamSpec } from "./Spec.js"
 import * as State from "./State.js"
 import * as StreamMetrics from "./StreamMetrics.js"
 import * as Watch from "./Watch.js"
+import type { Watchdog } from "./Watchdog.js"
 
 /** A stream as the registry knows it. @since 0.1.0 */
 export interface Kept {
@@ -51,6 +52,7 @@ export interface Environment {
    * given is the manager's.
    */
   readonly fork: (effect: Effect.Effect<void, never, Scope.Scope>) => Fiber.RuntimeFiber<void>
+  readonly watchdog: Watchdog
   /** Called when a stream has ended, in the step that says so. */
   readonly released: (key: string, stream: Kept) => void
 }
@@ -213,7 +215,10 @@ export class Keeper<A, E> implements Kept, StreamHandle<A, E> {
       if (!this.apply({ _tag: "Dialed", connection, now: this.now })) return Effect.interrupt
       return spec.idle === undefined
         ? spec.run(connection, Heartbeat.none)
-        : Effect.flatMap(Watch.silence(spec, connection, scope, giveUp), (heartbeat) => spec.run(connection, heartbeat))
+        : Effect.flatMap(
+          Watch.silence(spec, connection, scope, this.environment.watchdog, giveUp),
+          (heartbeat) => spec.run(connection, heartbeat)
+        )
     })
   }
 

@@ -148,27 +148,8 @@ export const make = Effect.fnUntraced(function*(options: {
     )
   }
 
-  const connect = Effect.gen(function*() {
-    const last = yield* Ref.get(position)
-    const to = yield* Effect.mapError(
-      HttpClientRequest.toUrl(request),
-      () => lost("Unreachable", new Error("it is no address"))
-    )
-    const texts = yield* Effect.flatMap(
-      HttpText.request({
-        url: to,
-        method: request.method,
-        headers: {
-          ...request.headers,
-          accept: "text/event-stream",
-          "cache-control": "no-cache",
-          ...(Option.isSome(last) ? { "last-event-id": last.value } : {})
-        },
-        body,
-        failed: lost
-      }),
-      check
-    )
+  /** What the answer says, from its first text on. */
+  const connected = (texts: Pull<string, SseError>): SseConnection => {
     let events: Array<SseEvent> = []
     let broken: SseError | undefined
     const tooLarge = () => {
@@ -217,7 +198,29 @@ export const make = Effect.fnUntraced(function*(options: {
       Effect.suspend(() => broken === undefined ? Effect.map(texts, parse) : Effect.fail(Option.some(broken)))
     )
     return { pull }
-  })
+  }
+
+  // no generator: a function that makes them, in each of thousands of sources, keeps a prototype for them
+  const connect = Effect.suspend(() => {
+    const to = HttpClientRequest.toUrl(request)
+    return Option.isNone(to) ? Effect.fail(lost("Unreachable", new Error("it is no address"))) : Effect.flatMap(
+      Ref.get(position),
+      (last) =>
+        HttpText.request({
+          url: to.value,
+          method: request.method,
+          headers: {
+            ...request.headers,
+            accept: "text/event-stream",
+            "cache-control": "no-cache",
+            ...(Option.isSome(last) ? { "last-event-id": last.value } : {})
+          },
+          body,
+          failed: lost
+        })
+    )
+  }).pipe(Effect.flatMap(check), Effect.map(connected))
+
   const source: SseSource = { connect, position, retry: Effect.sync(() => retry) }
   return source
 })

@@ -1,6 +1,6 @@
 /**
- * The two deadlines of a connection: that of its dial, and that of the peer's silence (SM7). Each is a fiber in the connection's scope, and
- * only there when the spec asks for it.
+ * The two deadlines of a connection: that of its dial, and that of the peer's silence (SM7), each only there when the spec asks for it. The
+ * dial has a fiber for it in the connection's scope, and so has a peer that is asked for signs of life; for the others one watchdog is enough.
  *
  * @since 0.1.0
  */
@@ -13,6 +13,7 @@ import * as Ends from "./Ends.js"
 import * as Heartbeat from "./Heartbeat.js"
 import type { StreamSpec } from "./Spec.js"
 import type { Verdict } from "./State.js"
+import type { Watchdog } from "./Watchdog.js"
 
 const format = (duration: Duration.DurationInput) => Duration.format(Duration.decode(duration))
 
@@ -45,22 +46,19 @@ export const silence = <A, E>(
   { idle, probe }: Pick<StreamSpec<A, E>, "idle" | "probe">,
   connection: A,
   scope: Scope.Scope,
+  watchdog: Watchdog,
   giveUp: (verdict: Verdict<E>) => void
 ): Effect.Effect<Heartbeat.Heartbeat> => {
   if (idle === undefined) return Effect.succeed(Heartbeat.none)
-  const silent = Effect.sync(() => giveUp({ reason: "Silent", message: `no sign of life came for ${format(idle)}` }))
+  const silent = () => giveUp({ reason: "Silent", message: `no sign of life came for ${format(idle)}` })
+  if (probe === undefined) return watchdog.watch(idle, scope, silent)
   const failed = (cause: Cause.Cause<E>) =>
     Effect.sync(() => {
       if (!Cause.isInterruptedOnly(cause)) giveUp({ reason: "Failed", message: Ends.messageOf(cause), cause })
     })
+  const send = Effect.catchAllCause(Effect.suspend(() => probe.send(connection)), failed)
   return Effect.flatMap(
-    Heartbeat.make({
-      idle,
-      scope,
-      probe: probe === undefined
-        ? undefined
-        : { every: probe.every, send: Effect.catchAllCause(Effect.suspend(() => probe.send(connection)), failed) }
-    }),
-    (heartbeat) => Effect.as(Effect.forkIn(Effect.zipRight(heartbeat.silence, silent), scope), heartbeat)
+    Heartbeat.make({ idle, scope, probe: { every: probe.every, send } }),
+    (heartbeat) => Effect.as(Effect.forkIn(Effect.zipRight(heartbeat.silence, Effect.sync(silent)), scope), heartbeat)
   )
 }

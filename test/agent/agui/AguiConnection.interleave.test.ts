@@ -17,6 +17,7 @@ import type { Upstream } from "../../../src/agent/agui/Wire.js"
 import * as Content from "../../../src/domain/Content.js"
 import { RunId } from "../../../src/domain/Ids.js"
 import type { SseEvent } from "../../../src/lifecycle/stream/SseSource.js"
+import * as StreamManager from "../../../src/lifecycle/StreamManager.js"
 import { finished, message, started, task, type Wire } from "./server.js"
 import { sessionId, texts } from "./support.js"
 
@@ -66,12 +67,13 @@ const input = { runId: run, threadId: "thread-test" }
 const turn = [started(input), ...message(run, "m", "hel", "lo"), task("t1"), finished(input)]
 const late = { runId: "late", threadId: "thread-test" }
 
-const connect = (wire: Upstream) =>
+const connect = (wire: Upstream, manager: typeof StreamManager.make = StreamManager.make) =>
   Effect.gen(function*() {
     const scope = yield* Scope.make()
     const options = { url: "http://upstream", events: "http://upstream/events" }
+    const streams = yield* manager
     const connection = yield* Scope.extend(
-      AguiConnection.connect(options, wire, { sessionId, cwd: "/", resume: Option.none() }),
+      AguiConnection.connect(options, wire, streams, { sessionId, cwd: "/", resume: Option.none() }),
       scope
     )
     const close = Effect.uninterruptible(Scope.close(scope, Exit.void))
@@ -138,9 +140,11 @@ describe("AG3", () => {
   it.interleaved("one listens, however often the session comes back", () =>
     Effect.gen(function*() {
       const { most, open, wire } = upstream({ run: [], events: [task("t1")] })
-      const first = yield* connect(wire)
+      const streams = yield* StreamManager.make
+      const first = yield* connect(wire, Effect.succeed(streams))
       yield* first.close
-      const second = yield* connect(wire)
+      expect(yield* streams.keys).toStrictEqual([])
+      const second = yield* connect(wire, Effect.succeed(streams))
       yield* second.until(() => notices(second.said) === 1)
       expect({ most: most(), open: open.events }).toStrictEqual({ most: 1, open: 1 })
     }), { schedules: 250 })

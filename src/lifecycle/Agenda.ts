@@ -1,5 +1,5 @@
 /**
- * What is due when: one list for all questions, so that one timer serves them all. A binary heap whose entries know their place, so that
+ * What is due when: one list for all, so that one timer serves them all. A binary heap whose entries know their place, so that
  * one which is no longer due is taken out at once and the list holds no more than what is open.
  *
  * ```ts

@@ -2,7 +2,7 @@ import { expect } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { it } from "holdfast/testing/vitest"
-import * as Sweep from "../../../src/lifecycle/elicitation/Sweep.js"
+import * as Sweep from "../../src/lifecycle/Sweep.js"
 
 /** What is due, and when it was swept; and how many sleep at the moment. */
 const setup = Effect.gen(function*() {
