@@ -16,6 +16,7 @@ import type { AgentConnection, AgentSignal, ConnectOptions } from "../Agent.js"
 import { type AguiAgentOptions, defaults } from "./AguiOptions.js"
 import * as BetweenRunListener from "./BetweenRunListener.js"
 import * as Conversation from "./Conversation.js"
+import * as History from "./History.js"
 import * as Reader from "./Reader.js"
 import * as Runs from "./Runs.js"
 import type { Thread } from "./Thread.js"
@@ -39,7 +40,7 @@ const unsupported = (capability: string) =>
 export const connect = (
   options: AguiAgentOptions,
   upstream: Upstream,
-  { resume, sessionId }: ConnectOptions
+  { history, resume, sessionId }: ConnectOptions
 ): Effect.Effect<AgentConnection, never, Scope.Scope> =>
   Effect.gen(function*() {
     const id = Option.getOrElse(resume, () => threadOf(sessionId))
@@ -58,6 +59,9 @@ export const connect = (
       signals,
       scope: yield* Effect.scope
     }
+    if (history !== undefined && Option.isSome(resume) && options.maxHistoryCharacters !== 0) {
+      History.restore(thread, yield* history)
+    }
     const turns = Turns.make(thread)
     const source = yield* upstream.events(id)
     // AG3: with the connection, and not with the first run
@@ -72,6 +76,7 @@ export const connect = (
       signals,
       prompt: (run, content) => turns.prompt(run, Conversation.ofPrompt(`${run}-prompt`, content)),
       cancel: turns.cancel,
+      cancelRun: turns.cancelRun,
       setMode: () => unsupported("mode"),
       setConfigOption: () => unsupported("option")
     }
