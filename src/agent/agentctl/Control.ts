@@ -1,6 +1,6 @@
 /**
  * The control server of a host: the handshake, and instances. One `Control` serves all sessions of an agent, because the nonce is good
- * for one handshake in the host's life.
+ * for one handshake in the host's life; what it was exchanged for is kept for the next process.
  *
  * @since 0.1.0
  */
@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import type { AgentctlOptions } from "./AgentctlOptions.js"
 import { HostError } from "./HostError.js"
 import type * as Http from "./Http.js"
+import type * as KeptToken from "./KeptToken.js"
 
 const Created = Schema.Struct({ id: Schema.NonEmptyString, port: Schema.Int })
 const Info = Schema.Struct({ ...Created.fields, session_id: Schema.optional(Schema.String) })
@@ -61,7 +62,7 @@ const decode = <A, I>(method: string, schema: Schema.Schema<A, I>) => {
 }
 
 /** @since 0.1.0 */
-export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: Http.Send) {
+export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: Http.Send, kept: KeptToken.KeptToken) {
   const one = yield* Effect.makeSemaphore(1)
   const at = (path: string, port?: number) => {
     const url = new URL(path, options.url)
@@ -69,27 +70,30 @@ export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: 
     return url
   }
   let token = options.token === undefined ? undefined : Redacted.value(options.token)
+  /** Of an earlier process. */
+  let old: string | undefined
 
   const shake = (nonce: Redacted.Redacted) =>
     send({ verb: "POST", url: at("/auth/handshake"), headers: {}, body: { nonce: Redacted.value(nonce) } }).pipe(
       Effect.mapError((error) =>
         error.reason === "Unauthorized"
-          ? new HostError({
-            ...error,
-            message:
-              `${error.message}. A nonce is good for one handshake: start the host with a new one, or configure its token`
-          })
+          ? new HostError({ ...error, message: `${error.message}. ${kept.advice(old !== undefined)}` })
           : error
       ),
       Effect.flatMap(decode("POST /auth/handshake", Handshake)),
+      Effect.tap((answer) => kept.write(answer.token)),
       Effect.map((answer) => token = answer.token)
     )
 
   /** Without a nonce and a token the host's authorization is off. Of many who ask at once one shakes hands. */
   const authorization = one.withPermits(1)(
-    Effect.suspend(() =>
-      token !== undefined || options.nonce === undefined ? Effect.succeed(token) : shake(options.nonce)
-    )
+    Effect.gen(function*() {
+      if (token !== undefined || options.nonce === undefined) return token
+      const before = yield* kept.read
+      // one that was refused is not tried again
+      if (before === undefined || before === old) return yield* shake(options.nonce)
+      return old = token = before
+    })
   )
 
   const headers = Effect.map(

@@ -67,7 +67,7 @@ const found = (connection: AgentConnection, abilities: ReadonlyArray<string>): P
 })
 
 /** Starts the agent, opens a session here and ends it again. Bounded by the agent's own `startTimeout`. */
-const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | HttpClient> =>
+const probe = (data: string) => (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | HttpClient> =>
   Effect.gen(function*() {
     const place = { sessionId: yield* freshSessionId, cwd: (yield* Path.Path).resolve(".") }
     const session = { ...place, resume: Option.none() }
@@ -78,10 +78,14 @@ const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | H
         return found(connection, abilities(connection))
       }
       case "agentctl": {
-        const agent = yield* AgentctlAgent.make(offer.name, offer.options)
-        if (agent.once) {
+        const { options } = offer
+        const agent = yield* AgentctlAgent.make(offer.name, {
+          ...options,
+          tokenFile: options.tokenFile ?? AgentSet.tokenFile(data, offer.name)
+        })
+        if (yield* agent.once) {
           yield* agent.health
-          return { ok: true, note: "the host is there; no session was opened: its nonce is good for one handshake" }
+          return { ok: true, note: "the host is there; no session was opened: that would use up its nonce" }
         }
         const connection = yield* agent.connect(session)
         return found(connection, [...connection.supports(), "shell", "processes", "git"])
@@ -127,7 +131,7 @@ export const command = Command.make("agents", {
     const offers = yield* AgentSet.offers(loaded)
     const first = AgentSet.defaultAgent(loaded)
     const probes = flags.probe
-      ? yield* Effect.forEach(offers, probe, { concurrency }).pipe(
+      ? yield* Effect.forEach(offers, probe(loaded.settings.data ?? ".holdfast"), { concurrency }).pipe(
         Effect.provide(Layer.provide(LastResort.layer, Layer.succeed(ProcessLedger.ProcessLedger, ProcessLedger.none)))
       )
       : []

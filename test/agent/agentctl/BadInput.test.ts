@@ -23,7 +23,8 @@ describe("a host that cannot be used is told so, with what would be right", () =
       const error = yield* refused({ nonce: Redacted.make("wrong") })
       expect(error._tag).toBe("AgentAuthRequired")
       expect(error.message).toContain("invalid or already used nonce")
-      expect(error.message).toContain("start the host with a new one")
+      expect(error.message).toContain("start the host with a new nonce")
+      expect(error.message).toContain("tokenFile")
       expect(error.message).not.toContain("wrong")
     }))
 
