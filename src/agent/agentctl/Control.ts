@@ -96,6 +96,10 @@ export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: 
     })
   )
 
+  const unknown = options.token === undefined
+    ? "It wants to know who asks: configure the nonce that it was started with, or its token"
+    : "The configured token is not the host's, or not any more: it has a new one since it was started anew"
+
   const headers = Effect.map(
     authorization,
     (token): Record<string, string> => token === undefined ? {} : { authorization: `Bearer ${token}` }
@@ -103,21 +107,24 @@ export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: 
 
   const call = (verb: Http.Call["verb"], url: URL, more: Record<string, string>, body?: unknown) => {
     const attempt = Effect.flatMap(headers, (headers) => send({ verb, url, headers: { ...headers, ...more }, body }))
-    return Effect.catchIf(
-      attempt,
+    return Effect.catchIf(attempt, ({ status }) => status === 401, (error) => {
+      if (options.nonce === undefined) return new HostError({ ...error, message: `${error.message}. ${unknown}` })
       // a host that was started anew has a new token, and takes the nonce again
-      (error) => error.status === 401 && options.nonce !== undefined,
-      () => {
-        token = undefined
-        return attempt
-      }
-    )
+      token = undefined
+      return attempt
+    })
   }
 
   const instances = "/api/v1/instances"
   const instanceUrl = (id: string) => at(`${instances}/${encodeURIComponent(id)}`)
   const control: Control = {
-    health: Effect.asVoid(send({ verb: "GET", url: at("/health"), headers: {} })),
+    health: send({ verb: "GET", url: at("/health"), headers: {} }).pipe(
+      Effect.catchIf(
+        ({ reason }) => reason !== "Unreachable",
+        (error) => new HostError({ ...error, message: `${error.message}. Is it an agentctl host's control server?` })
+      ),
+      Effect.asVoid
+    ),
     create: (request) =>
       Effect.flatMap(
         call("POST", at(instances), {}, {

@@ -44,6 +44,9 @@ const abilities = ({ capabilities }: AcpAgent.AcpConnection): ReadonlyArray<stri
   return Object.entries(found).flatMap(([name, offered]) => offered == null || offered === false ? [] : [name])
 }
 
+/** What a host says of its agent, as the others say it. */
+const words: Readonly<Record<string, string>> = { embedded_context: "context", prompt_queueing: "steer" }
+
 const modes = ({ begins = [] }: AgentConnection) =>
   begins.flatMap((event) => event.type === "ModeChanged" ? event.available?.map((mode) => mode.id) ?? [] : [])
 
@@ -85,10 +88,15 @@ const probe = (data: string) => (offer: AgentSet.Offer): Effect.Effect<Probe, ne
         })
         if (yield* agent.once) {
           yield* agent.health
-          return { ok: true, note: "the host is there; no session was opened: that would use up its nonce" }
+          return { ok: true, note: "the host is there; its nonce was not tried, as it is good for one handshake" }
         }
         const connection = yield* agent.connect(session)
-        return found(connection, [...connection.supports(), "shell", "processes", "git"])
+        return found(connection, [
+          ...connection.supports().map((name) => words[name] ?? name),
+          "shell",
+          "processes",
+          "git"
+        ])
       }
       case "agui":
         return { ok: true, abilities: yield* AguiAgent.probe(offer.options) }

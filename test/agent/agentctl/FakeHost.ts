@@ -60,6 +60,7 @@ export interface FakeHost {
   /** A request of the host; the frame that answers it. */
   readonly request: (id: string, action: string, payload: Fields) => Promise<Fields>
   readonly workspace: (message: Fields) => void
+  readonly workspaceRaw: (frame: string) => void
   readonly workspaceHeard: ReadonlyArray<Fields>
   /** Says goodbye to those who are connected to the agent stream. */
   readonly closeReaders: (code: number) => void
@@ -361,8 +362,9 @@ export const make = Effect.fnUntraced(function*() {
         waiting.set(id, resolve)
         deliver(JSON.stringify({ id, type: "request", action, payload }))
       }),
-    workspace: (message) => {
-      for (const peer of workspaces) peer.send(`${JSON.stringify({ timestamp: 1, ...message })}\n`)
+    workspace: (message) => host.workspaceRaw(`${JSON.stringify({ timestamp: 1, ...message })}\n`),
+    workspaceRaw: (frame) => {
+      for (const peer of workspaces) peer.send(frame)
     },
     workspaceHeard,
     closeReaders: (code) => {
