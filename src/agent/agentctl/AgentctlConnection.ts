@@ -76,7 +76,6 @@ export const connect = (
 ): Effect.Effect<AgentctlConnection, AgentError, Scope.Scope> =>
   Effect.gen(function*() {
     const signals = Intake.make<AgentSignal, AgentError>(capacity)
-    yield* Effect.addFinalizer(() => Effect.sync(() => signals.end(Exit.void)))
     const emit = (signal: AgentSignal) => signals.offer([signal])
     const say = (event: AgentEvent) => emit({ _tag: "Said", event })
     const host = <A, R>(effect: Effect.Effect<A, HostError.HostError, R>) =>

@@ -54,9 +54,8 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ma
       const answer = parse(text)
       if (status >= 200 && status < 300) {
         if (answer !== undefined) return answer
-        const message = `the agent host at ${url.origin} answered ${method} with what is not JSON: ${
-          text.slice(0, 200)
-        }`
+        const said = text === "" ? "nothing" : `what is not JSON: ${text.slice(0, 200)}`
+        const message = `the agent host at ${url.origin} answered ${method} with ${said}`
         return yield* new HostError({ reason: "Malformed", method, status, message })
       }
       const where = response.headers["location"]

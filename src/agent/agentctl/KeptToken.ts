@@ -17,7 +17,7 @@ export interface KeptToken {
   readonly advice: (tried: boolean) => string
 }
 
-const newNonce = "start the host with a new nonce"
+const newNonce = "start the host with a new nonce and configure that one"
 
 /** @since 0.1.0 */
 export const none: KeptToken = {

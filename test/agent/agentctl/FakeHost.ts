@@ -121,6 +121,7 @@ export const make = Effect.fnUntraced(function*() {
   /** The instances whose agent runs. */
   const running = new Set<string>()
   let starts = 0
+  let created = 0
   let lastId = ""
 
   // --------------------------------------------------------------------------------------- what it says
@@ -128,7 +129,8 @@ export const make = Effect.fnUntraced(function*() {
   const deliver = (frame: string) => {
     const [reader] = readers
     if (reader !== undefined) reader.send(frame)
-    else if (queue.length < kept) queue.push(frame)
+    // it is an instance that keeps it
+    else if (queue.length < kept && instances.size > 0) queue.push(frame)
     else dropped++
   }
   const event = (fields: Fields) => {
@@ -235,7 +237,7 @@ export const make = Effect.fnUntraced(function*() {
     if (request.headers.authorization !== `Bearer ${token()}`) return send(401, { error: "invalid auth token" })
     const id = /^\/api\/v1\/instances\/(.+)$/.exec(url)?.[1]
     if (url === "/api/v1/instances" && method === "POST") {
-      const made = `exec-${instances.size + 1}`
+      const made = `exec-${++created}`
       instances.set(made, { ...body, id: made, port: told })
       return send(201, { id: made, port: told })
     }
@@ -246,6 +248,7 @@ export const make = Effect.fnUntraced(function*() {
       if (method === "DELETE") {
         instances.delete(id)
         running.delete(id)
+        queue = []
       }
       return send(200, method === "DELETE" ? { message: "instance stopped successfully" } : instance)
     }

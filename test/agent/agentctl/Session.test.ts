@@ -128,6 +128,19 @@ describe("a session of an agent behind a host", () => {
       })
     }))
 
+  it.scopedLive("leaves no instance to the next connection whose agent spoke while nobody listened: its words would be the next one's", () =>
+    Effect.gen(function*() {
+      const { finish, host, prompt, seen, session } = yield* setup()
+      host.raw("[1]")
+      yield* eventually(() => host.readers() === 0)
+      host.chunk("said to nobody")
+      yield* seen(session, "AgentDisconnected")
+      const events = yield* finish(session, yield* prompt(session))
+      expect(events.map(({ event }) => event.type)).not.toContain("TextChunk")
+      expect(events.at(-1)?.event).toMatchObject({ outcome: { _tag: "Completed" } })
+      expect([...host.instances.keys()]).not.toContain("exec-1")
+    }))
+
   it.scopedLive("goes on when its host was started anew with the same nonce: a run that was open is lost, the next one is not", () =>
     Effect.gen(function*() {
       const { finish, history, host, prompt, seen, session } = yield* setup()

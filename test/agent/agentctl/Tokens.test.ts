@@ -68,7 +68,7 @@ describe("the token of a host", () => {
       yield* Effect.flatMap(agentOf(host), (agent) => Effect.scoped(agent.connect(open)))
       const error = yield* Effect.flip(connect())
       expect(error.message).toContain(
-        `${file} has no token of it: start the host with a new nonce, or put its token there`
+        `${file} has no token of it: start the host with a new nonce and configure that one, or put its token there`
       )
     }))
 
