@@ -52,11 +52,14 @@ export const make = Effect.fnUntraced(function*(target: string) {
   )
   const address = server.address()
   const port = address !== null && typeof address === "object" ? address.port : 0
-  /** The sessions that the host has instances for, asked with the driver's own token. */
-  const instances = Effect.promise(async () => {
-    const answer = await fetch(`${target}/api/v1/instances`, { headers: { authorization } })
-    const { instances }: { instances: ReadonlyArray<{ session_id: string }> | null } = JSON.parse(await answer.text())
-    return (instances ?? []).map(({ session_id }) => session_id)
-  })
+  /** Those of a session, asked with the driver's own token. */
+  const instances = (session: string) =>
+    Effect.promise(async () => {
+      const answer = await fetch(`${target}/api/v1/instances`, { headers: { authorization } })
+      const told: { instances: ReadonlyArray<{ id: string; session_id: string }> | null } = JSON.parse(
+        await answer.text()
+      )
+      return (told.instances ?? []).flatMap(({ id, session_id }) => session_id === session ? [id] : [])
+    })
   return { url: `http://127.0.0.1:${port}`, networks, instances }
 })

@@ -46,6 +46,8 @@ export interface Host {
   readonly url: string
   readonly nonce: string
   readonly kill: Effect.Effect<void>
+  /** Once more, after a kill. */
+  readonly start: Effect.Effect<void>
 }
 
 const ended = (child: ChildProcess) =>
@@ -58,31 +60,38 @@ export const start = (program: string): Effect.Effect<Host, never, Scope.Scope> 
   Effect.gen(function*() {
     const port = yield* freePort()
     const nonce = randomBytes(16).toString("hex")
-    const child = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        spawn(program, [], {
-          stdio: "ignore",
-          env: {
-            ...process.env,
-            AGENTCTL_BOOTSTRAP_NONCE: nonce,
-            AGENTCTL_PORT: String(port),
-            AGENTCTL_LISTEN_HOST: "127.0.0.1",
-            AGENTCTL_INSTANCE_PORT_BASE: String(port + 1),
-            AGENTCTL_INSTANCE_PORT_MAX: String(port + 90)
-          }
-        })
-      ),
-      (child) =>
-        Effect.zipRight(Effect.sync(() => child.kill("SIGTERM")), ended(child)).pipe(
+    const spawned = (): ChildProcess =>
+      spawn(program, [], {
+        stdio: "ignore",
+        env: {
+          ...process.env,
+          AGENTCTL_BOOTSTRAP_NONCE: nonce,
+          AGENTCTL_PORT: String(port),
+          AGENTCTL_LISTEN_HOST: "127.0.0.1",
+          AGENTCTL_INSTANCE_PORT_BASE: String(port + 1),
+          AGENTCTL_INSTANCE_PORT_MAX: String(port + 90)
+        }
+      })
+    let child: ChildProcess = yield* Effect.acquireRelease(
+      Effect.sync(spawned),
+      () =>
+        Effect.zipRight(Effect.sync(() => child.kill("SIGTERM")), Effect.suspend(() => ended(child))).pipe(
           Effect.interruptible,
           Effect.timeout("5 seconds"),
           Effect.catchAll(() => Effect.sync(() => child.kill("SIGKILL")))
         )
     )
     const url = `http://127.0.0.1:${port}`
-    yield* Effect.tryPromise(() => globalThis.fetch(`${url}/health`)).pipe(
+    const there = Effect.tryPromise(() => globalThis.fetch(`${url}/health`)).pipe(
       Effect.retry(Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(200))),
-      Effect.orDie
+      Effect.orDie,
+      Effect.asVoid
     )
-    return { url, nonce, kill: Effect.zipRight(Effect.sync(() => child.kill("SIGKILL")), ended(child)) }
+    yield* there
+    return {
+      url,
+      nonce,
+      kill: Effect.zipRight(Effect.sync(() => child.kill("SIGKILL")), Effect.suspend(() => ended(child))),
+      start: Effect.zipRight(Effect.sync(() => child = spawned()), there)
+    }
   })

@@ -22,7 +22,8 @@ const run = (program: string) =>
   Effect.gen(function*() {
     const client = yield* Client.make(yield* Host.start(program))
     let failed = 0
-    for (const { name, run } of cases.filter(({ name }) => name.includes(wanted))) {
+    const chosen = cases.filter(({ name }) => name.includes(wanted))
+    for (const { name, run } of chosen) {
       const exit = yield* Effect.exit(Effect.timeout(run(client), "60 seconds"))
       if (Exit.isFailure(exit)) failed++
       yield* Console.log(
@@ -32,7 +33,7 @@ const run = (program: string) =>
         })
       )
     }
-    yield* Console.log(`${cases.length} cases, ${failed} failed`)
+    yield* Console.log(`${chosen.length} cases, ${failed} failed`)
     return failed
   }).pipe(Effect.scoped)
 

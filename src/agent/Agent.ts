@@ -23,6 +23,7 @@ import type { ContentBlock } from "../domain/Content.js"
 import type { ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../domain/Elicitation.js"
 import { type AgentError, AgentNotFound } from "../domain/Errors.js"
 import type { RunId, SessionId } from "../domain/Ids.js"
+import type { StoredEvent } from "../domain/StoredEvent.js"
 import type { Intake } from "../lifecycle/stream/Intake.js"
 
 /**
@@ -70,6 +71,10 @@ export interface ConnectOptions {
   readonly cwd: string
   /** The agent's own name for the session, when it had one before: load it again if the agent can. */
   readonly resume: Option.Option<string>
+  /** What has been said in the session, from the oldest that is left, for an agent that remembers nothing itself. */
+  readonly history?: Effect.Effect<Iterable<StoredEvent>> | undefined
+  /** Closes with the session, after its connection: what the next connection of the session shall find lives here. */
+  readonly keep?: Scope.Scope | undefined
 }
 
 /** What an agent has said and nobody has taken yet, in order. @since 0.1.0 */
@@ -121,8 +126,8 @@ export interface AgentConnection {
   readonly prompt: (run: RunId, content: ReadonlyArray<ContentBlock>) => Effect.Effect<void, AgentError>
   /** Asks the agent to stop its turn; it should then end with the stop reason `cancelled`. Nothing happens between turns. */
   readonly cancel: Effect.Effect<void>
-  /** As `cancel`, for a run that the agent opened itself. Absent where it opens none, or none that can be stopped alone. */
-  readonly cancelRun?: ((run: RunId) => Effect.Effect<void>) | undefined
+  /** As `cancel`, for a run that the agent opened itself; `undefined` for one that cannot be stopped alone. Absent where none can. */
+  readonly cancelRun?: ((run: RunId) => Effect.Effect<void> | undefined) | undefined
   /**
    * Puts a message into the turn that is open; `false` if it is too late for that. Absent where the agent has no such thing: then a
    * message that steers ends the turn and opens the next one.
@@ -130,6 +135,8 @@ export interface AgentConnection {
   readonly steer?:
     | ((run: RunId, content: ReadonlyArray<ContentBlock>) => Effect.Effect<boolean, AgentError>)
     | undefined
+  /** Whether another connection could be had now: it is asked before this one is ended for a restart. Absent where that is always so. */
+  readonly renewable?: Effect.Effect<void, AgentError> | undefined
   /** Absent where the agent's host has no such thing. */
   readonly workspace?: Workspace | undefined
   readonly setMode: (modeId: string) => Effect.Effect<void, AgentError>

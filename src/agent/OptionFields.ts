@@ -36,3 +36,22 @@ export const reveal = (values: typeof Named.Type | undefined): Record<string, st
       [name, value]
     ) => [name, Redacted.isRedacted(value) ? Redacted.value(value) : value])
   )
+
+/** An MCP server that the agent shall use. @since 0.1.0 */
+export const McpServer = Schema.Union(
+  Schema.Struct({
+    type: Schema.Literal("http", "sse"),
+    name: Schema.String,
+    url: Schema.String,
+    headers: Values
+  }),
+  Schema.Struct({
+    type: Schema.optional(Schema.Literal("stdio")),
+    name: Schema.String,
+    command: Schema.String,
+    args: Schema.optional(Schema.Array(Schema.String)),
+    env: Values
+  })
+)
+/** @since 0.1.0 */
+export type McpServer = typeof McpServer.Type

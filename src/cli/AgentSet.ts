@@ -10,6 +10,7 @@ import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -124,12 +125,22 @@ export const defaultAgent = ({ agents, settings }: Config.Loaded): string =>
 /** Whoever configures no agent of the loop does not load it: its models' packages take half a second. @since 0.1.0 */
 export const loopAgents = Effect.promise(() => import("./loop/LoopAgents.js"))
 
-const driver = (offer: Offer): Effect.Effect<Agent, CliError, Scope.Scope | EventLog | HttpClient> => {
+/** Where the token of an agent's host is kept, unless the configuration says otherwise. @since 0.1.0 */
+export const tokenFile = (data: string, name: string): string => `${data}/tokens/${encodeURIComponent(name)}`
+
+const driver = (
+  offer: Offer,
+  data: Option.Option<string>
+): Effect.Effect<Agent, CliError, Scope.Scope | EventLog | HttpClient> => {
   switch (offer.kind) {
     case "acp":
       return AcpAgent.make(offer.name, offer.options)
     case "agentctl":
-      return AgentctlAgent.make(offer.name, offer.options)
+      return AgentctlAgent.make(offer.name, {
+        ...offer.options,
+        tokenFile: offer.options.tokenFile ??
+          Option.getOrUndefined(Option.map(data, (data) => tokenFile(data, offer.name)))
+      })
     case "agui":
       return AguiAgent.make(offer.name, offer.options)
     case "loop":
@@ -137,15 +148,19 @@ const driver = (offer: Offer): Effect.Effect<Agent, CliError, Scope.Scope | Even
   }
 }
 
-/** @since 0.1.0 */
+/** `data` is the folder in which what agents need to come back is kept, if there is one. @since 0.1.0 */
 export const layer = (
-  loaded: Config.Loaded
+  loaded: Config.Loaded,
+  data: Option.Option<string> = Option.none()
 ): Layer.Layer<Agents, CliError, Program | FileSystem.FileSystem | Path.Path | EventLog | HttpClient> =>
   Layer.scoped(
     Agents,
     Effect.flatMap(offers(loaded), (all) =>
       Effect.map(
-        Effect.forEach(all, (offer) => Effect.map(driver(offer), (agent) => ({ ...agent, coalesce: offer.coalesce }))),
+        Effect.forEach(
+          all,
+          (offer) => Effect.map(driver(offer, data), (agent) => ({ ...agent, coalesce: offer.coalesce }))
+        ),
         makeAgents
       ))
   )

@@ -81,7 +81,7 @@ export const layer = (loaded: Config.Loaded, options: {
   })
   // closed from the top: sessions end their agents, while the log is still there to tell and the ledger to forget
   return sessions.pipe(
-    Layer.provideMerge(AgentSet.layer(loaded)),
+    Layer.provideMerge(AgentSet.layer(loaded, options.data)),
     Layer.provide(LastResort.layer),
     Layer.provide(Option.match(options.data, {
       onNone: () => inMemory,

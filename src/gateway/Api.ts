@@ -208,7 +208,8 @@ const runs = HttpApiGroup.make("runs").add(
   HttpApiEndpoint.post("cancel")`/v1/sessions/${id}/cancel`
     .annotate(OpenApi.Summary, "Cancel the open turn and drop what is queued, or cancel the one run that is named")
     .setUrlParams(input({ run: optional(RunId) }))
-    .addSuccess(HttpApiSchema.Accepted).addError(NotFound).addError(Closed).addError(LogError)
+    .addSuccess(HttpApiSchema.Accepted).addError(NotFound).addError(Closed)
+    .addError(withStatus(501, Errors.AgentUnsupported)).addError(LogError)
 )
 
 const events = HttpApiGroup.make("events").add(

@@ -50,6 +50,8 @@ export const record = (
     })
   )
 
+const isRenewable = ({ renewable }: AgentConnection): Effect.Effect<void, LinkError> => renewable ?? Effect.void
+
 /** The restarts of one session. @since 0.1.0 */
 export interface Own {
   /** Returns when the restart is accepted; the Effect that it returns waits for the one that covers it. */
@@ -82,6 +84,8 @@ export const make = (options: {
   let waits: Deferred.Deferred<void, LinkError> | undefined
 
   const renew = Effect.gen(function*() {
+    // nothing is touched before it is known that the next one can be had
+    yield* Effect.flatMap(link.current, Option.match({ onNone: () => Effect.void, onSome: isRenewable }))
     const turn = yield* lock(Effect.sync(() => {
       for (const run of runs.opened()) run.cancelled = true
       if (runs.turn !== undefined) runs.turn.cancelled = true

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -14,7 +15,7 @@ import type { AgentConnection, Agents, Coalesce } from "../agent/Agent.js"
 import type { RunOutcome, SessionEvent } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
 import type { LogError } from "../domain/Errors.js"
-import { DecisionNotFound, LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
+import { AgentUnsupported, DecisionNotFound, LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
 import { freshRunId, type RunId } from "../domain/Ids.js"
 import type { Draft, SessionState } from "../domain/Session.js"
 import type { Traceparent } from "../domain/Traceparent.js"
@@ -61,9 +62,9 @@ export interface SessionRuntime {
   >
   /**
    * Cancels the run that is named, be it open, with all that is nested in it, or queued; without a name the turn and all that is queued.
-   * Runs in the background go on unless they are named.
+   * Runs in the background go on unless they are named. Fails, and does nothing, for a run of the agent's own that it cannot stop alone.
    */
-  readonly cancel: (run?: RunId) => Effect.Effect<void>
+  readonly cancel: (run?: RunId) => Effect.Effect<void, AgentUnsupported>
   /** Returns when the restart is accepted; the Effect that it returns waits for the one that covers it. */
   readonly restart: (
     cause: Cause
@@ -145,19 +146,15 @@ export const make = Effect.fnUntraced(function*(options: {
   })
 
   // built when it is needed: a stream at rest is larger than all the rest of an idle session
-  const history = Effect.suspend(() =>
-    History.events(log, sessionId).pipe(
-      Stream.map(({ event }) => event),
-      Stream.runCollect,
-      Effect.orDie
-    )
-  )
+  const history = Effect.suspend(() => Effect.orDie(Stream.runCollect(History.events(log, sessionId))))
 
   const connected = (connection: AgentConnection) =>
     Effect.gen(function*() {
       const { agentSessionId, begins = [], how, name, version } = connection
       const { agentSessionId: before } = yield* Effect.orDie(log.state(sessionId))
-      const unseen = connection.replayed.length === 0 ? [] : Replay.unseen(yield* history, connection.replayed)
+      const unseen = connection.replayed.length === 0
+        ? []
+        : Replay.unseen(Chunk.map(yield* history, ({ event }) => event), connection.replayed)
       const seq = yield* recorder.say(() => [
         {
           event: {
@@ -187,7 +184,13 @@ export const make = Effect.fnUntraced(function*(options: {
       return Effect.flatMap(
         Effect.orDie(log.state(sessionId)),
         ({ agentSessionId }) =>
-          agent.connect({ sessionId, cwd: session.cwd, resume: Option.fromNullable(agentSessionId) })
+          agent.connect({
+            sessionId,
+            cwd: session.cwd,
+            resume: Option.fromNullable(agentSessionId),
+            history,
+            keep: turns
+          })
       )
     }),
     connected,
@@ -328,6 +331,18 @@ export const make = Effect.fnUntraced(function*(options: {
       // whoever cancels may leave, but not halfway
     }).pipe(Effect.uninterruptible)
 
+  /** Nothing is told to be over that goes on. */
+  const isStoppable = (run: Run.Run) =>
+    Effect.flatMap(link.current, (there) => {
+      if (Option.isNone(there) || run.cancelled || there.value.cancelRun?.(run.id) !== undefined) return Effect.void
+      const message = `the agent ${session.agent} cannot stop the run ${run.id} alone; ${
+        run.parent === undefined
+          ? "a restart of the session ends it"
+          : "it ends with the run that it is nested in"
+      }`
+      return Effect.fail(new AgentUnsupported({ capability: "cancelRun", message }))
+    })
+
   /** What was accepted with the same key. */
   const acceptedBefore = (key: string | undefined) =>
     key === undefined
@@ -418,7 +433,8 @@ export const make = Effect.fnUntraced(function*(options: {
         dropQueued((run) => id === undefined || run.id === id, "it was cancelled"),
         Effect.suspend(() => {
           const run = id === undefined ? runs.turn : runs.get(id)
-          return run === undefined ? Effect.void : cancelRun(run)
+          if (run === undefined || run === runs.turn) return run === undefined ? Effect.void : cancelRun(run)
+          return Effect.zipRight(isStoppable(run), cancelRun(run))
         })
       )),
     restart: request,

@@ -34,7 +34,14 @@ import type {
   SessionBusy,
   SessionNotFound
 } from "../domain/Errors.js"
-import { CwdInvalid, LimitReached, PromptInvalid, type SessionClosed, WorkspaceNotOffered } from "../domain/Errors.js"
+import {
+  type AgentUnsupported,
+  CwdInvalid,
+  LimitReached,
+  PromptInvalid,
+  type SessionClosed,
+  WorkspaceNotOffered
+} from "../domain/Errors.js"
 import { type ElicitationId, freshSessionId, type RunId, type SessionId } from "../domain/Ids.js"
 import { type Session, type SessionStatus, status, toSession } from "../domain/Session.js"
 import * as ElicitationBridge from "../lifecycle/ElicitationBridge.js"
@@ -75,8 +82,14 @@ export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
     { readonly runId: RunId; readonly seq: number },
     SessionNotFound | SessionClosed | SessionBusy | PromptInvalid | LimitReached | LogError
   >
-  /** Cancels the open turn and drops what is queued, or with `run` only that one. Where there is nothing to cancel it does nothing. */
-  readonly cancel: (id: SessionId, run?: RunId) => Effect.Effect<void, SessionNotFound | SessionClosed | LogError>
+  /**
+   * Cancels the open turn and drops what is queued, or with `run` only that one. Where there is nothing to cancel it does nothing; a run of
+   * the agent's own that the agent cannot stop alone is refused.
+   */
+  readonly cancel: (
+    id: SessionId,
+    run?: RunId
+  ) => Effect.Effect<void, SessionNotFound | SessionClosed | AgentUnsupported | LogError>
   /**
    * Ends the agent and starts it again; an open turn is cancelled. It returns when the request is accepted; the Effect that it returns
    * waits for the restart that covers it. `failed` tells that the agent looks dead: one that starts, or has only just started, is left

@@ -311,9 +311,15 @@ agents:
     outage: 1 minute
     turnSilence: 10 minutes
     maxMessageBytes: 1000
+    tokenFile: host.token
+    mcpServers:
+      - { name: files, command: mcp-files, env: { KEY: { fromFile: key } } }
+      - { type: http, name: search, url: "https://search.example/mcp", headers: { key: { fromEnv: SECRET } } }
 `
       const [agent] = yield* agents({ file, env: { SECRET: "hush" } })
       assert(agent?.kind === "agentctl")
+      expect(agent.options.tokenFile).toMatch(/^\/.*host\.token$/)
+      expect(agent.options.mcpServers).toMatchObject([{ name: "files" }, { name: "search", type: "http" }])
       expect(agent.options).toMatchObject({
         url: "http://127.0.0.1:39429",
         command: "node",

@@ -4,26 +4,9 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { Values, Wait } from "../OptionFields.js"
+import { McpServer, Values, Wait } from "../OptionFields.js"
 
-/** An MCP server that the agent shall use. @since 0.1.0 */
-export const McpServer = Schema.Union(
-  Schema.Struct({
-    type: Schema.Literal("http", "sse"),
-    name: Schema.String,
-    url: Schema.String,
-    headers: Values
-  }),
-  Schema.Struct({
-    type: Schema.optional(Schema.Literal("stdio")),
-    name: Schema.String,
-    command: Schema.String,
-    args: Schema.optional(Schema.Array(Schema.String)),
-    env: Values
-  })
-)
-/** @since 0.1.0 */
-export type McpServer = typeof McpServer.Type
+export { McpServer } from "../OptionFields.js"
 
 /** @since 0.1.0 */
 export const AcpAgentOptions = Schema.Struct({

@@ -53,6 +53,8 @@ export interface AgentStream {
     readonly again?: boolean | undefined
     readonly timeout?: Duration.DurationInput | undefined
   }) => Effect.Effect<Wire.Fields, AgentError>
+  /** Whether somebody listens to the agent now. */
+  readonly isConnected: () => boolean
 }
 
 type DialError = HostError.HostError | WebSocketSource.WebSocketError | AgentError
@@ -86,6 +88,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const gone = yield* Deferred.make<never, AgentError>()
   const key = "agent"
   let connections = 0
+  let connected = false
   let downSince: number | undefined
 
   const connect = Effect.gen(function*() {
@@ -105,6 +108,7 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const ended = (end: End<DialError>) =>
     Effect.gen(function*() {
+      connected = false
       if (end.connected) yield* options.disconnected
       if (end.requested) return
       const now = yield* Clock.currentTimeMillis
@@ -131,6 +135,7 @@ export const make = Effect.fnUntraced(function*(options: {
     connectTimeout: "15 seconds",
     run: ({ calls, closed, pull, send }, heartbeat) =>
       Effect.gen(function*() {
+        connected = true
         yield* options.connected(connections++ > 0)
         // responses are found while it reads; the rest of what came at once is one message, so that much text costs little
         const batches = Effect.map(pull, (raw) => {
@@ -171,5 +176,5 @@ export const make = Effect.fnUntraced(function*(options: {
       }
     })
   }
-  return { call }
+  return { call, isConnected: () => connected }
 })

@@ -22,6 +22,8 @@ import type { AgentctlOptions } from "./AgentctlOptions.js"
 import * as Control from "./Control.js"
 import { toAgentError } from "./HostError.js"
 import * as Http from "./Http.js"
+import * as Instances from "./Instances.js"
+import * as KeptToken from "./KeptToken.js"
 
 export type { AgentctlConnection } from "./AgentctlConnection.js"
 export { AgentctlOptions } from "./AgentctlOptions.js"
@@ -31,8 +33,8 @@ export interface AgentctlAgent extends Agent {
   readonly kind: "agentctl"
   /** Whether the host is there; needs no token. */
   readonly health: Effect.Effect<void, AgentError>
-  /** Whether the first connection takes the nonce, which is good for one: another program is refused then. */
-  readonly once: boolean
+  /** Whether the first connection takes the nonce, which is good for one. */
+  readonly once: Effect.Effect<boolean>
   readonly connect: (options: ConnectOptions) => Effect.Effect<AgentctlConnection, AgentError, Scope.Scope>
 }
 
@@ -41,14 +43,20 @@ export const make = (
   name: string,
   options: AgentctlOptions
 ): Effect.Effect<AgentctlAgent, never, HttpClient.HttpClient> =>
-  Effect.map(Effect.flatMap(Http.make, (send) => Control.make(options, send)), (control) => ({
-    name,
-    kind: "agentctl",
-    health: Effect.mapError(control.health, toAgentError),
-    once: options.nonce !== undefined && options.token === undefined,
-    description: options.description ?? `${options.command ?? "an agent"} behind ${new URL(options.url).origin}`,
-    connect: (session) => connect(options, control, session)
-  }))
+  Effect.gen(function*() {
+    const { nonce, token, tokenFile, url } = options
+    const kept = tokenFile === undefined ? KeptToken.none : KeptToken.inFile(tokenFile)
+    const control = yield* Control.make(options, yield* Http.make, kept)
+    const host = { control, instances: Instances.make(control) }
+    return {
+      name,
+      kind: "agentctl",
+      health: Effect.mapError(control.health, toAgentError),
+      once: Effect.map(kept.read, (before) => nonce !== undefined && token === undefined && before === undefined),
+      description: options.description ?? `${options.command ?? "an agent"} behind ${new URL(url).origin}`,
+      connect: (session) => connect(options, host, session)
+    }
+  })
 
 /** @since 0.1.0 */
 export const layer = (agents: Readonly<Record<string, AgentctlOptions>>): Layer.Layer<Agents> =>

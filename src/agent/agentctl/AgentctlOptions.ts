@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { Wait } from "../OptionFields.js"
+import { McpServer, Wait } from "../OptionFields.js"
 
 const Secret = Schema.optional(Schema.RedactedFromSelf(Schema.String))
 
@@ -22,6 +22,8 @@ export const AgentctlOptions = Schema.Struct({
   nonce: Secret,
   /** A token that was got before; with it no nonce is needed. */
   token: Secret,
+  /** The file in which the token is kept that the nonce was exchanged for, for the next process: the nonce is good for one. */
+  tokenFile: Schema.optional(Schema.NonEmptyString),
   /** The agent's program and its arguments, on the host; the host's own default when left out. */
   command: Schema.optional(Schema.NonEmptyString),
   args: Schema.optional(Schema.Array(Schema.String)),
@@ -29,6 +31,8 @@ export const AgentctlOptions = Schema.Struct({
   env: Schema.optional(
     Schema.Record({ key: Schema.String, value: Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String)) })
   ),
+  /** On top of the host's own: what it cannot pass on is told as a `Warning`. */
+  mcpServers: Schema.optional(Schema.Array(McpServer)),
   /** The working folder on the host; the session's own when left out, and one that is relative is taken from there. */
   workspace: Schema.optional(Schema.NonEmptyString),
   description: Schema.optional(Schema.String),

@@ -1,6 +1,6 @@
 /**
  * The control server of a host: the handshake, and instances. One `Control` serves all sessions of an agent, because the nonce is good
- * for one handshake in the host's life.
+ * for one handshake in the host's life; what it was exchanged for is kept for the next process.
  *
  * @since 0.1.0
  */
@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import type { AgentctlOptions } from "./AgentctlOptions.js"
 import { HostError } from "./HostError.js"
 import type * as Http from "./Http.js"
+import type * as KeptToken from "./KeptToken.js"
 
 const Created = Schema.Struct({ id: Schema.NonEmptyString, port: Schema.Int })
 const Info = Schema.Struct({ ...Created.fields, session_id: Schema.optional(Schema.String) })
@@ -61,7 +62,7 @@ const decode = <A, I>(method: string, schema: Schema.Schema<A, I>) => {
 }
 
 /** @since 0.1.0 */
-export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: Http.Send) {
+export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: Http.Send, kept: KeptToken.KeptToken) {
   const one = yield* Effect.makeSemaphore(1)
   const at = (path: string, port?: number) => {
     const url = new URL(path, options.url)
@@ -69,28 +70,35 @@ export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: 
     return url
   }
   let token = options.token === undefined ? undefined : Redacted.value(options.token)
+  /** Of an earlier process. */
+  let old: string | undefined
 
   const shake = (nonce: Redacted.Redacted) =>
     send({ verb: "POST", url: at("/auth/handshake"), headers: {}, body: { nonce: Redacted.value(nonce) } }).pipe(
       Effect.mapError((error) =>
         error.reason === "Unauthorized"
-          ? new HostError({
-            ...error,
-            message:
-              `${error.message}. A nonce is good for one handshake: start the host with a new one, or configure its token`
-          })
+          ? new HostError({ ...error, message: `${error.message}. ${kept.advice(old !== undefined)}` })
           : error
       ),
       Effect.flatMap(decode("POST /auth/handshake", Handshake)),
+      Effect.tap((answer) => kept.write(answer.token)),
       Effect.map((answer) => token = answer.token)
     )
 
   /** Without a nonce and a token the host's authorization is off. Of many who ask at once one shakes hands. */
   const authorization = one.withPermits(1)(
-    Effect.suspend(() =>
-      token !== undefined || options.nonce === undefined ? Effect.succeed(token) : shake(options.nonce)
-    )
+    Effect.gen(function*() {
+      if (token !== undefined || options.nonce === undefined) return token
+      const before = yield* kept.read
+      // one that was refused is not tried again
+      if (before === undefined || before === old) return yield* shake(options.nonce)
+      return old = token = before
+    })
   )
+
+  const unknown = options.token === undefined
+    ? "It wants to know who asks: configure the nonce that it was started with, or its token"
+    : "The configured token is not the host's, or not any more: it has a new one since it was started anew"
 
   const headers = Effect.map(
     authorization,
@@ -99,21 +107,24 @@ export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: 
 
   const call = (verb: Http.Call["verb"], url: URL, more: Record<string, string>, body?: unknown) => {
     const attempt = Effect.flatMap(headers, (headers) => send({ verb, url, headers: { ...headers, ...more }, body }))
-    return Effect.catchIf(
-      attempt,
+    return Effect.catchIf(attempt, ({ status }) => status === 401, (error) => {
+      if (options.nonce === undefined) return new HostError({ ...error, message: `${error.message}. ${unknown}` })
       // a host that was started anew has a new token, and takes the nonce again
-      (error) => error.status === 401 && options.nonce !== undefined,
-      () => {
-        token = undefined
-        return attempt
-      }
-    )
+      token = undefined
+      return attempt
+    })
   }
 
   const instances = "/api/v1/instances"
   const instanceUrl = (id: string) => at(`${instances}/${encodeURIComponent(id)}`)
   const control: Control = {
-    health: Effect.asVoid(send({ verb: "GET", url: at("/health"), headers: {} })),
+    health: send({ verb: "GET", url: at("/health"), headers: {} }).pipe(
+      Effect.catchIf(
+        ({ reason }) => reason !== "Unreachable",
+        (error) => new HostError({ ...error, message: `${error.message}. Is it an agentctl host's control server?` })
+      ),
+      Effect.asVoid
+    ),
     create: (request) =>
       Effect.flatMap(
         call("POST", at(instances), {}, {

@@ -81,7 +81,6 @@ const silent: ReadonlySet<string> = new Set([
   "turn_started",
   "session_status",
   "agent_capabilities",
-  "mcp_attachment",
   "foreground_idle"
 ])
 
@@ -90,7 +89,6 @@ const passed: ReadonlySet<string> = new Set([
   "agent_plan",
   "background_complete",
   "rate_limit",
-  "session_models",
   "session_model_fallback",
   "session_info",
   "auth_required"

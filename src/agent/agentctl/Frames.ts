@@ -8,7 +8,9 @@ import type { AgentEvent } from "../../domain/AgentEvent.js"
 import { AgentDied, type AgentError, AgentProtocolError, AgentRequestFailed } from "../../domain/Errors.js"
 import type { AgentSignal } from "../Agent.js"
 import type { Respond } from "./AgentStream.js"
+import type { Choices } from "./Choices.js"
 import * as Events from "./Events.js"
+import * as McpServers from "./McpServers.js"
 import type { OpenQuestions } from "./OpenQuestions.js"
 import type { Turns } from "./Turns.js"
 import * as Wire from "./Wire.js"
@@ -60,6 +62,7 @@ export const make = (options: {
   readonly emitAll: (signals: ReadonlyArray<AgentSignal>) => Effect.Effect<void>
   readonly say: (event: AgentEvent) => Effect.Effect<void>
   readonly turns: Turns
+  readonly choices: Choices
   /** Runs what no frame shall wait for, for as long as the connection is there. */
   readonly fork: (effect: Effect.Effect<void>) => void
   /** Whether the host means this session by the name. */
@@ -84,7 +87,7 @@ export const make = (options: {
 
   const turnEnded = (fields: Wire.Fields, result: Extract<AgentSignal, { _tag: "TurnEnded" }>["result"]) => {
     const { prompt_generation: generation } = fields
-    const run = turns.claim(generation)
+    const run = turns.claim(generation, result)
     if (run !== undefined) {
       const ended = emit({ _tag: "TurnEnded", run, result })
       // an agent that ends fails its turn first, without a word of its own, and then the host says why
@@ -118,6 +121,12 @@ export const make = (options: {
         return questions.permission(fields)
       case "permission_cancelled":
         return questions.permissionOver(fields)
+      case "session_models":
+        return Effect.forEach(options.choices.tell(fields), say, { discard: true })
+      case "mcp_attachment": {
+        const warning = McpServers.leftOut(fields)
+        return warning === undefined ? Effect.void : say(warning)
+      }
       case "agent_capabilities":
         supports = Object.entries(fields).flatMap(([name, value]) =>
           value === true && name.startsWith(Events.supports) ? [name.slice(Events.supports.length)] : []

@@ -23,6 +23,9 @@ const timeout = "30 seconds"
 const causeOf = (error: unknown): string => {
   if (!Predicate.isError(error)) return String(error)
   const code = Predicate.hasProperty(error, "code") ? String(error.code) : ""
+  // of all that OpenSSL says one word is for people
+  const ssl = /:SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1]
+  if (ssl !== undefined) return `no TLS that can be spoken with it: ${ssl} (${code})`
   return error.message.includes(code) ? error.message || String(error) : `${error.message} (${code})`
 }
 
@@ -51,9 +54,8 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ma
       const answer = parse(text)
       if (status >= 200 && status < 300) {
         if (answer !== undefined) return answer
-        const message = `the agent host at ${url.origin} answered ${method} with what is not JSON: ${
-          text.slice(0, 200)
-        }`
+        const said = text === "" ? "nothing" : `what is not JSON: ${text.slice(0, 200)}`
+        const message = `the agent host at ${url.origin} answered ${method} with ${said}`
         return yield* new HostError({ reason: "Malformed", method, status, message })
       }
       const where = response.headers["location"]
@@ -62,7 +64,7 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ma
         : where === undefined
         ? text.slice(0, 200)
         : `it redirects to ${where}; put that address into the configuration`
-      const message = `the agent host at ${url.origin} refused ${method} (${status}): ${why}`
+      const message = `the agent host at ${url.origin} refused ${method} (${status})${why === "" ? "" : `: ${why}`}`
       return yield* new HostError({ reason: reasonOf(status), method, status, message })
     }).pipe(
       Effect.catchTags({

@@ -1,11 +1,10 @@
 /**
- * The steps from a host to an open session: an instance, and the agent's own session in it.
+ * The steps from an instance to an open session: the agent in it, and the agent's own session.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { AgentEvent } from "../../domain/AgentEvent.js"
 import { AgentDied, type AgentError, AgentRequestFailed } from "../../domain/Errors.js"
 import type * as AgentStream from "./AgentStream.js"
 import type { Control, Instance } from "./Control.js"
@@ -14,25 +13,6 @@ import * as Wire from "./Wire.js"
 /** The session that the agent has forgotten, or an agent that remembers none: our log has it all the same. */
 const isForgotten = (error: AgentError) =>
   error._tag === "AgentRequestFailed" && /-32002|-32601|not support/i.test(error.message)
-
-/**
- * An instance for this session, and for nobody else. The host is asked before anything of it is touched: what a killed gateway left there of
- * this session is ended only when it can be replaced.
- *
- * @since 0.1.0
- */
-export const claim = Effect.fnUntraced(function*(control: Control, { env, folder, sessionId }: {
-  readonly sessionId: string
-  readonly folder: string
-  readonly env: Readonly<Record<string, string>>
-}) {
-  const left = (yield* control.list).filter((instance) => instance.session_id === sessionId)
-  yield* Effect.forEach(left, ({ id }) => control.remove(id), { discard: true })
-  return yield* Effect.acquireRelease(
-    control.create({ workspace_path: folder, session_id: sessionId, env }),
-    ({ id }) => control.remove(id).pipe(Effect.interruptible, Effect.timeout("10 seconds"), Effect.ignore)
-  )
-})
 
 /** Fails finally when the instance is gone, or its agent. @since 0.1.0 */
 export const isThere = (control: Control, instance: Instance) =>
@@ -60,10 +40,11 @@ export const isThere = (control: Control, instance: Instance) =>
 export const open = Effect.fnUntraced(function*(
   call: AgentStream.AgentStream["call"],
   cwd: string,
-  resume: Option.Option<string>
+  resume: Option.Option<string>,
+  mcp_servers: ReadonlyArray<Wire.Fields>
 ) {
   const timeout = { timeout: "2 minutes" } as const
-  const common = { cwd, mcp_servers: [] }
+  const common = { cwd, mcp_servers }
   const create = Effect.map(
     call("agent.session.new", common, timeout),
     (answer) => ({ how: "opened" as const, answer })
@@ -82,9 +63,5 @@ export const open = Effect.fnUntraced(function*(
     const message = `the agent host opened no session: ${Wire.string(answer["error"]) ?? "it told no session_id"}`
     return yield* new AgentRequestFailed({ method: "agent.session.new", code: 0, message })
   }
-  const { config_options } = Wire.fieldsOf(answer["model_state"])
-  const begins: ReadonlyArray<AgentEvent> = Array.isArray(config_options) && config_options.length > 0
-    ? [{ type: "ConfigChanged", options: config_options }]
-    : []
-  return { id, how, begins }
+  return { id, how, state: Wire.fieldsOf(answer["model_state"]) }
 })

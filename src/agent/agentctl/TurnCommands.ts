@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { ContentBlock } from "../../domain/Content.js"
 import { type AgentError, AgentLost, AgentRequestFailed } from "../../domain/Errors.js"
 import type { AgentConnection, AgentSignal } from "../Agent.js"
 import type { AgentStream } from "./AgentStream.js"
@@ -17,6 +18,7 @@ import * as Wire from "./Wire.js"
 export interface TurnCommands {
   readonly prompt: AgentConnection["prompt"]
   readonly cancel: AgentConnection["cancel"]
+  readonly steer: NonNullable<AgentConnection["steer"]>
   /** The host does not number what it says, so what it lost cannot be told; that it may have lost something can. */
   readonly reconnected: Effect.Effect<void, never, Scope.Scope>
 }
@@ -74,21 +76,19 @@ export const make = (options: {
     )
   })
 
+  const give = (content: ReadonlyArray<ContentBlock>, fields: Wire.Fields): Effect.Effect<void, AgentError> =>
+    Effect.flatMap(call("agent.prompt", { ...Prompt.ofContent(content), ...fields }), ({ error, success }) => {
+      if (success !== false) return Effect.void
+      const message = Wire.string(error) ?? "it was not taken"
+      return Effect.fail(new AgentRequestFailed({ method: "agent.prompt", code: 0, message }))
+    })
+
   const prompt: TurnCommands["prompt"] = (run, content) =>
     Effect.zipRight(
       clear,
       Effect.suspend(() => {
         const generation = turns.begin(run)
-        return call("agent.prompt", { ...Prompt.ofContent(content), prompt_generation: generation }).pipe(
-          Effect.flatMap(({ error, success }) =>
-            success === false
-              ? new AgentRequestFailed({
-                method: "agent.prompt",
-                code: 0,
-                message: Wire.string(error) ?? "it was not taken"
-              })
-              : Effect.void
-          ),
+        return give(content, { prompt_generation: generation }).pipe(
           Effect.tapError((error) =>
             Effect.sync(() => {
               turns.claim(generation)
@@ -98,6 +98,24 @@ export const make = (options: {
         )
       })
     )
+
+  const steer: TurnCommands["steer"] = (run, content) =>
+    Effect.suspend(() => {
+      const steering = turns.steer(run)
+      if (steering === undefined) return Effect.succeed(false)
+      const { generation } = steering
+      return Effect.matchEffect(give(content, { prompt_generation: generation, steer: true }), {
+        onSuccess: () => Effect.as(Effect.sync(steering.taken), true),
+        onFailure: (error) => {
+          const lost = error._tag === "AgentLost"
+          const ended = lost ? steering.doubtful() : steering.refused()
+          if (ended === undefined) return Effect.fail(error)
+          if (lost) doubtful = generation
+          // it came too late, and the end that it hid is told now
+          return Effect.as(emit({ _tag: "TurnEnded", run, result: ended }), false)
+        }
+      })
+    })
 
   const cancel = Effect.suspend(() =>
     turns.open() === undefined ? Effect.void : Effect.catchAll(stop, (error) =>
@@ -131,6 +149,7 @@ export const make = (options: {
   return {
     prompt,
     cancel,
+    steer,
     reconnected: Effect.suspend(() => {
       const turn = turns.open()
       return turn === undefined ? Effect.void : Effect.zipRight(emit(gap), Effect.forkScoped(watch(turn.generation)))

@@ -17,6 +17,7 @@ import type { AgentConnection, AgentSignal, ConnectOptions } from "../Agent.js"
 import { type AguiAgentOptions, defaults } from "./AguiOptions.js"
 import * as BetweenRunListener from "./BetweenRunListener.js"
 import * as Conversation from "./Conversation.js"
+import * as History from "./History.js"
 import * as Reader from "./Reader.js"
 import * as Runs from "./Runs.js"
 import type { Thread } from "./Thread.js"
@@ -42,7 +43,7 @@ export const connect = (
   upstream: Upstream,
   /** Keeps up the listeners of all its sessions. */
   streams: StreamManager["Type"],
-  { resume, sessionId }: ConnectOptions
+  { history, resume, sessionId }: ConnectOptions
 ): Effect.Effect<AgentConnection, never, Scope.Scope> =>
   Effect.gen(function*() {
     const id = Option.getOrElse(resume, () => threadOf(sessionId))
@@ -69,6 +70,9 @@ export const connect = (
     // with the first run or the first event: there are thousands of sessions in which nothing was said yet
     let begun: BetweenRunListener.Begun | undefined
     const talk = () => begun ??= begin()
+    if (history !== undefined && Option.isSome(resume) && options.maxHistoryCharacters !== 0) {
+      History.restore(talk().thread, yield* history)
+    }
 
     const key = `events/${sessionId}`
     yield* Scope.addFinalizer(
@@ -94,6 +98,7 @@ export const connect = (
       prompt: (run, content) =>
         Effect.suspend(() => talk().turns.prompt(run, Conversation.ofPrompt(`${run}-prompt`, content))),
       cancel: Effect.suspend(() => begun === undefined ? Effect.void : begun.turns.cancel),
+      cancelRun: (run) => begun?.turns.cancelRun(run),
       setMode: () => unsupported("mode"),
       setConfigOption: () => unsupported("option")
     }

@@ -17,6 +17,8 @@ export interface Runs {
   readonly find: (name: string) => { readonly _tag: "Ours" | "Over" | "Heard"; readonly run: RunId } | undefined
   /** A run that the agent began itself. */
   readonly hear: (name: string, run: RunId) => void
+  /** Whether it is such a run, and open. */
+  readonly isHeard: (run: RunId) => boolean
   /** Some run of ours is posted and has not begun: nobody knows yet by which name it goes. */
   readonly isStarting: () => boolean
   /** Waits until that is over. */
@@ -67,6 +69,10 @@ export const make = (): Runs => {
       return { run: found.run, _tag: !open.has(found.run) ? "Over" : found.heard ? "Heard" : "Ours" }
     },
     hear: (name, run) => add(name, run, true),
+    isHeard: (run) => {
+      for (const known of names.values()) if (known.run === run) return known.heard && open.has(run)
+      return false
+    },
     isStarting: () => starting.size > 0,
     started: begun.await,
     isQuiet: () => open.size === 0

@@ -39,6 +39,11 @@ export interface Turns {
   readonly conclude: (run: RunId, finished: RunFinishedEvent) => Effect.Effect<void>
   /** Stops all that is open. */
   readonly cancel: Effect.Effect<void>
+  /**
+   * Stops a run that the agent began itself: gives up what it has asked, or has the agent interrupted, which stops whatever is at work in
+   * the thread. `undefined` where neither can be.
+   */
+  readonly cancelRun: (run: RunId) => Effect.Effect<void> | undefined
 }
 
 const stopped = (stopReason: string): TurnResult => ({ _tag: "Stopped", stopReason })
@@ -174,6 +179,11 @@ export const make = (thread: Thread): Turns => {
         return Effect.asVoid(Effect.forkIn(Effect.interruptible(within(run, (turn) => go(turn, []))), scope))
       }),
     conclude: (run, finished) => within(run, (turn) => next(turn, finished)),
-    cancel: Effect.suspend(() => Effect.forEach([...turns], cancelTurn, { discard: true }))
+    cancel: Effect.suspend(() => Effect.forEach([...turns], cancelTurn, { discard: true })),
+    cancelRun: (run) => {
+      for (const turn of turns) if (turn.run === run) return cancelTurn(turn)
+      // a run of ours would be stopped with it
+      return turns.size > 0 || !runs.isHeard(run) ? undefined : upstream.interrupt(thread.id, reader.session())
+    }
   }
 }

@@ -3,10 +3,12 @@
  *
  * @since 0.1.0
  */
+import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { AgentctlOptions } from "../../agent/agentctl/AgentctlAgent.js"
 import * as AgentFields from "./AgentFields.js"
+import * as McpServers from "./McpServers.js"
 
 /** @since 0.1.0 */
 export const Agentctl = Schema.Struct({
@@ -14,7 +16,8 @@ export const Agentctl = Schema.Struct({
   kind: Schema.Literal("agentctl"),
   nonce: AgentFields.OneSecret,
   token: AgentFields.OneSecret,
-  env: AgentFields.Secrets
+  env: AgentFields.Secrets,
+  mcpServers: McpServers.McpServers
 })
 /** @since 0.1.0 */
 export type Agentctl = typeof Agentctl.Type
@@ -26,7 +29,9 @@ export const resolve = Effect.fnUntraced(function*({ kind, ...agent }: Agentctl,
     ...agent,
     nonce: yield* one("nonce", agent.nonce),
     token: yield* one("token", agent.token),
-    env: yield* all("env", agent.env)
+    env: yield* all("env", agent.env),
+    mcpServers: yield* McpServers.resolve(agent.mcpServers, folder),
+    tokenFile: agent.tokenFile === undefined ? undefined : (yield* Path.Path).resolve(folder, agent.tokenFile)
   }
   return { kind, options }
 })

@@ -44,6 +44,9 @@ const abilities = ({ capabilities }: AcpAgent.AcpConnection): ReadonlyArray<stri
   return Object.entries(found).flatMap(([name, offered]) => offered == null || offered === false ? [] : [name])
 }
 
+/** What a host says of its agent, as the others say it. */
+const words: Readonly<Record<string, string>> = { embedded_context: "context", prompt_queueing: "steer" }
+
 const modes = ({ begins = [] }: AgentConnection) =>
   begins.flatMap((event) => event.type === "ModeChanged" ? event.available?.map((mode) => mode.id) ?? [] : [])
 
@@ -67,7 +70,7 @@ const found = (connection: AgentConnection, abilities: ReadonlyArray<string>): P
 })
 
 /** Starts the agent, opens a session here and ends it again. Bounded by the agent's own `startTimeout`. */
-const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | HttpClient> =>
+const probe = (data: string) => (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | HttpClient> =>
   Effect.gen(function*() {
     const place = { sessionId: yield* freshSessionId, cwd: (yield* Path.Path).resolve(".") }
     const session = { ...place, resume: Option.none() }
@@ -78,13 +81,22 @@ const probe = (offer: AgentSet.Offer): Effect.Effect<Probe, never, Path.Path | H
         return found(connection, abilities(connection))
       }
       case "agentctl": {
-        const agent = yield* AgentctlAgent.make(offer.name, offer.options)
-        if (agent.once) {
+        const { options } = offer
+        const agent = yield* AgentctlAgent.make(offer.name, {
+          ...options,
+          tokenFile: options.tokenFile ?? AgentSet.tokenFile(data, offer.name)
+        })
+        if (yield* agent.once) {
           yield* agent.health
-          return { ok: true, note: "the host is there; no session was opened: its nonce is good for one handshake" }
+          return { ok: true, note: "the host is there; its nonce was not tried, as it is good for one handshake" }
         }
         const connection = yield* agent.connect(session)
-        return found(connection, [...connection.supports(), "shell", "processes", "git"])
+        return found(connection, [
+          ...connection.supports().map((name) => words[name] ?? name),
+          "shell",
+          "processes",
+          "git"
+        ])
       }
       case "agui":
         return { ok: true, abilities: yield* AguiAgent.probe(offer.options) }
@@ -127,7 +139,7 @@ export const command = Command.make("agents", {
     const offers = yield* AgentSet.offers(loaded)
     const first = AgentSet.defaultAgent(loaded)
     const probes = flags.probe
-      ? yield* Effect.forEach(offers, probe, { concurrency }).pipe(
+      ? yield* Effect.forEach(offers, probe(loaded.settings.data ?? ".holdfast"), { concurrency }).pipe(
         Effect.provide(Layer.provide(LastResort.layer, Layer.succeed(ProcessLedger.ProcessLedger, ProcessLedger.none)))
       )
       : []

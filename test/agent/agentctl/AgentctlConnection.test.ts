@@ -1,9 +1,12 @@
 import { assert, describe, expect } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import { it, leakFreeFile } from "holdfast/testing/vitest"
+import * as Content from "../../../src/domain/Content.js"
 import { connected, events, eventually, open, prompt, question, run, texts, until, untilTurnEnded } from "./fixture.js"
 
 leakFreeFile()
@@ -355,20 +358,156 @@ describe("the session's instance", () => {
 })
 
 describe("the commands beyond a turn", () => {
-  it.scopedLive("set the mode, an option and the model, and let the agent begin anew", () =>
+  it.scopedLive("set the mode, an option and the model, as the host tells them back, and let the agent begin anew", () =>
     Effect.gen(function*() {
-      const { connection, host } = yield* connected()
+      const { connection, host } = yield* connected({ mcpServers: [{ name: "files", command: "mcp-files" }] })
       yield* connection.setMode("plan")
       yield* connection.setConfigOption("speed", true)
+      yield* connection.setConfigOption("model", "large")
       yield* connection.setModel("small")
       expect(yield* connection.reset).toBe("sess-2")
-      expect(host.asked.slice(-4)).toMatchObject([
+      expect(host.asked.slice(-5)).toMatchObject([
         { action: "agent.session.set_mode", payload: { session_id: "sess-1", mode_id: "plan" } },
         { action: "agent.session.set_config_option", payload: { config_id: "speed", value: "true" } },
+        { action: "agent.session.set_model", payload: { model_id: "large" } },
         { action: "agent.session.set_model", payload: { model_id: "small" } },
-        { action: "agent.session.reset" }
+        { action: "agent.session.reset", payload: { mcp_servers: [{ name: "files" }] } }
       ])
-      const [said] = yield* until(connection, ({ _tag }) => _tag === "Said")
-      expect(said).toMatchObject({ event: { type: "ModeChanged", modeId: "plan" } })
+      const told = events(
+        yield* until(connection, (signal) => JSON.stringify(signal).includes(`"currentValue":"small"`))
+      )
+      const speed = { id: "speed", type: "select", currentValue: "true" }
+      const model = {
+        id: "model",
+        category: "model",
+        options: [{ value: "small", name: "Small" }, { value: "large", name: "Large" }]
+      }
+      expect(told).toMatchObject([
+        { type: "ModeChanged", modeId: "plan" },
+        { type: "ConfigChanged", options: [model, speed] },
+        { type: "ConfigChanged", options: [{ ...model, currentValue: "large" }, speed] },
+        { type: "ConfigChanged", options: [{ ...model, currentValue: "small" }, speed] }
+      ])
+    }))
+
+  it.scopedLive("an option for the model that the agent has itself is the only one", () =>
+    Effect.gen(function*() {
+      const { connection, host } = yield* connected()
+      const own = { id: "llm", category: "model", type: "select", current_value: "small" }
+      host.event({ type: "session_models", session_models: [{ model_id: "x" }], config_options: [own] })
+      const [told] = events(yield* until(connection, ({ _tag }) => _tag === "Said"))
+      expect(told).toStrictEqual({
+        type: "ConfigChanged",
+        options: [{ id: "llm", category: "model", type: "select", currentValue: "small" }]
+      })
+      yield* connection.setConfigOption("llm", "large")
+      expect(host.asked.at(-1)).toMatchObject({ action: "agent.session.set_config_option" })
+    }))
+})
+
+describe("MCP servers", () => {
+  it.scopedLive("go to the agent with its session, in the host's form and with their secrets; one that is left out is told", () =>
+    Effect.gen(function*() {
+      const { agent, connection, host } = yield* connected({
+        mcpServers: [
+          { name: "files", command: "mcp-files", args: ["/srv"], env: { KEY: Redacted.make("secret") } },
+          { type: "http", name: "search", url: "https://search.example/mcp", headers: { a: Redacted.make("b") } }
+        ]
+      })
+      const mcp_servers = [
+        { name: "files", type: "stdio", command: "mcp-files", args: ["/srv"], env: { KEY: "secret" } },
+        { name: "search", type: "http", url: "https://search.example/mcp", headers: { a: "b" } }
+      ]
+      expect(host.asked.find(({ action }) => action === "agent.session.new")?.payload).toMatchObject({ mcp_servers })
+      yield* agent.connect({ ...open, resume: Option.some("sess-1") })
+      expect(host.asked.find(({ action }) => action === "agent.session.load")?.payload).toMatchObject({ mcp_servers })
+      const report = { kind: "filtered", source: "kandev", reason_code: "duplicate_name", server_name: "kandev" }
+      host.event({ type: "mcp_attachment", mcp_attachment: report })
+      host.event({
+        type: "mcp_attachment",
+        mcp_attachment: { ...report, source: "profile", server_name: "search", reason_code: "unsupported_transport" }
+      })
+      const [told] = events(yield* until(connection, ({ _tag }) => _tag === "Said"))
+      expect(told).toMatchObject({
+        type: "Warning",
+        message: "the agent is without its MCP server search: unsupported_transport"
+      })
+    }))
+})
+
+describe("a message that steers", () => {
+  const steered = Effect.fnUntraced(function*() {
+    const all = yield* connected({}, (host) => {
+      host.supports.add("prompt_queueing")
+      host.onPrompt = () => {}
+    })
+    const { connection } = all
+    yield* prompt(connection, 1)
+    const steer = (text: string) =>
+      connection.steer?.(run(1), [Content.text(text)]) ?? Effect.dieMessage("it takes none")
+    return { ...all, steer }
+  })
+
+  it.scopedLive("is offered by agents only that take it", () =>
+    Effect.gen(function*() {
+      const { connection } = yield* connected()
+      expect(connection.steer).toBeUndefined()
+    }))
+
+  it.scopedLive("goes into the turn, which ends once, under the number that the host gives it then", () =>
+    Effect.gen(function*() {
+      const { connection, host, steer } = yield* steered()
+      expect(yield* steer("and be quick")).toBe(true)
+      expect(host.asked.at(-1)).toMatchObject({
+        action: "agent.prompt",
+        payload: { text: "and be quick", prompt_generation: 2, steer: true }
+      })
+      host.complete(1)
+      host.chunk("quick, then")
+      host.complete(2)
+      const signals = yield* untilTurnEnded(connection)
+      expect(texts(signals)).toStrictEqual(["quick, then"])
+      expect(signals.at(-1)).toMatchObject({ run: run(1), result: { _tag: "Stopped" } })
+      expect(yield* steer("too late")).toBe(false)
+    }))
+
+  it.scopedLive("that is refused leaves the turn as it was; an end that it hid is told, and it was too late", () =>
+    Effect.gen(function*() {
+      const { connection, host, steer } = yield* steered()
+      host.faults.refuseSteer = true
+      expect(yield* Effect.flip(steer("no"))).toMatchObject({ _tag: "AgentRequestFailed", message: "no turn to steer" })
+      host.faults.mute = new Set(["agent.prompt"])
+      const late = yield* Effect.fork(steer("no"))
+      yield* eventually(() => host.asked.filter(({ action }) => action === "agent.prompt").length === 3)
+      host.complete(1, "max_tokens")
+      host.raw(JSON.stringify({
+        id: host.lastId(),
+        type: "response",
+        action: "agent.prompt",
+        payload: { success: false, error: "no turn to steer" }
+      }))
+      // the response is found while it reads, perhaps before the end: then it is refused, and the end is the turn's own
+      const outcome = yield* Effect.exit(Fiber.join(late))
+      expect(Exit.isFailure(outcome) || outcome.value === false).toBe(true)
+      expect((yield* untilTurnEnded(connection)).at(-1)).toMatchObject({
+        run: run(1),
+        result: { _tag: "Stopped", stopReason: "max_tokens" }
+      })
+    }))
+
+  it.scopedLive("of which nobody can tell whether it came: the turn ends under either number, once", () =>
+    Effect.gen(function*() {
+      const { connection, host, network, steer } = yield* steered()
+      host.faults.mute = new Set(["agent.prompt"])
+      const lost = yield* Effect.fork(Effect.flip(steer("are you there?")))
+      yield* eventually(() => host.asked.filter(({ action }) => action === "agent.prompt").length === 2)
+      yield* network.cut
+      expect(yield* Fiber.join(lost)).toMatchObject({ _tag: "AgentLost" })
+      yield* eventually(() => host.readers() === 1)
+      host.complete(1)
+      host.complete(2)
+      host.chunk("after")
+      const signals = yield* until(connection, (signal) => JSON.stringify(signal).includes("after"))
+      expect(signals.filter(({ _tag }) => _tag === "TurnEnded")).toHaveLength(1)
     }))
 })

@@ -23,7 +23,8 @@ describe("a host that cannot be used is told so, with what would be right", () =
       const error = yield* refused({ nonce: Redacted.make("wrong") })
       expect(error._tag).toBe("AgentAuthRequired")
       expect(error.message).toContain("invalid or already used nonce")
-      expect(error.message).toContain("start the host with a new one")
+      expect(error.message).toContain("start the host with a new nonce")
+      expect(error.message).toContain("tokenFile")
       expect(error.message).not.toContain("wrong")
     }))
 
@@ -31,6 +32,18 @@ describe("a host that cannot be used is told so, with what would be right", () =
     Effect.gen(function*() {
       const error = yield* refused({ token: Redacted.make("wrong"), nonce: undefined })
       expect(error).toMatchObject({ _tag: "AgentAuthRequired", message: expect.stringContaining("invalid auth token") })
+      expect(error.message).toContain("The configured token is not the host's, or not any more")
+      const nothing = yield* refused({ nonce: undefined })
+      expect(nothing.message).toContain("configure the nonce that it was started with, or its token")
+    }))
+
+  it.scopedLive("another server than a host's control server", () =>
+    Effect.gen(function*() {
+      const host = yield* FakeHost.make()
+      host.faults.answer = { path: "/health", status: 405, body: "" }
+      const { health } = yield* agentOf(host)
+      const { message } = yield* Effect.flip(health)
+      expect(message).toMatch(/refused GET \/health \(405\)\. Is it an agentctl host's control server\?$/)
     }))
 
   it.scopedLive("a token that a host of an earlier life gave is asked for again, by the nonce", () =>
@@ -88,7 +101,7 @@ describe("a host that cannot be used is told so, with what would be right", () =
       const error = yield* Effect.flip(Effect.scoped(tls.connect(open)))
       expect(error).toMatchObject({
         _tag: "AgentLost",
-        message: expect.stringMatching(/cannot be reached: .*(SSL|TLS|packet)/i)
+        message: expect.stringMatching(/cannot be reached: no TLS that can be spoken with it: [a-z ]+ \(EPROTO\)$/)
       })
       yield* host.kill
       const nobody = yield* agentOf(host)

@@ -25,6 +25,10 @@ export interface Faults {
     | undefined
   /** What `agent.session.load` fails with. */
   load: string | undefined
+  /** A message that steers is not taken. */
+  refuseSteer: boolean
+  /** The agent cannot be stopped. */
+  unstoppable: boolean
   /** Takes so long before each HTTP answer. */
   slow: number
 }
@@ -56,6 +60,7 @@ export interface FakeHost {
   /** A request of the host; the frame that answers it. */
   readonly request: (id: string, action: string, payload: Fields) => Promise<Fields>
   readonly workspace: (message: Fields) => void
+  readonly workspaceRaw: (frame: string) => void
   readonly workspaceHeard: ReadonlyArray<Fields>
   /** Says goodbye to those who are connected to the agent stream. */
   readonly closeReaders: (code: number) => void
@@ -66,15 +71,26 @@ export interface FakeHost {
   /** How much waits to be sent to the one who reads. */
   readonly unsent: () => number
   readonly instances: Map<string, Fields>
+  /** What its agent can, as it says when it is initialized. */
+  readonly supports: Set<string>
+  /** Of the request that it was told last. */
+  readonly lastId: () => string
+  /** How often the agent was started. */
+  readonly starts: () => number
   /** Ends it as `kill -9` does. */
   readonly kill: Effect.Effect<void>
+  /** A new life at the same port: it knows no instance and no token, and takes the nonce once. */
+  readonly startAnew: (nonce?: string) => void
 }
 
 const kept = 100
+const models = [{ model_id: "small", name: "Small" }, { model_id: "large", name: "Large" }]
 
 export const make = Effect.fnUntraced(function*() {
-  const nonce = "once"
-  const token = "t".repeat(64)
+  let nonce = "once"
+  let life = 1
+  const token = () => String(life).repeat(64)
+  const supports = new Set<string>()
   const faults: Faults = {
     duplicate: false,
     neverAcknowledge: false,
@@ -82,6 +98,8 @@ export const make = Effect.fnUntraced(function*() {
     recycled: false,
     answer: undefined,
     load: undefined,
+    refuseSteer: false,
+    unstoppable: false,
     slow: 0
   }
   const instances = new Map<string, Fields>()
@@ -100,13 +118,19 @@ export const make = Effect.fnUntraced(function*() {
   let dropped = 0
   let open: number | undefined
   let sessions = 0
+  /** The instances whose agent runs. */
+  const running = new Set<string>()
+  let starts = 0
+  let created = 0
+  let lastId = ""
 
   // --------------------------------------------------------------------------------------- what it says
 
   const deliver = (frame: string) => {
     const [reader] = readers
     if (reader !== undefined) reader.send(frame)
-    else if (queue.length < kept) queue.push(frame)
+    // it is an instance that keeps it
+    else if (queue.length < kept && instances.size > 0) queue.push(frame)
     else dropped++
   }
   const event = (fields: Fields) => {
@@ -123,6 +147,10 @@ export const make = Effect.fnUntraced(function*() {
   const answer = (action: string, payload: Fields): Fields | { readonly error: string; readonly code: string } => {
     switch (action) {
       case "agent.initialize":
+        event({
+          type: "agent_capabilities",
+          ...Object.fromEntries([...supports].map((name) => [`supports_${name}`, true]))
+        })
         return { success: true, agent_info: { name: "fake", version: "1" } }
       case "agent.session.new":
       case "agent.session.reset":
@@ -133,6 +161,8 @@ export const make = Effect.fnUntraced(function*() {
           : { error: faults.load, code: "INTERNAL_ERROR" }
       case "agent.prompt":
         permissions.clear()
+        if (faults.refuseSteer && payload["steer"] === true) return { success: false, error: "no turn to steer" }
+        // one that steers takes the turn over: only its own number is told at the end
         open = Number(payload["prompt_generation"])
         return { success: true }
       case "agent.cancel":
@@ -151,8 +181,17 @@ export const make = Effect.fnUntraced(function*() {
       case "agent.stderr":
         return { lines: ["a line"] }
       case "agent.session.set_mode":
+        event({ type: "session_mode", current_mode_id: payload["mode_id"] })
+        return { success: true }
       case "agent.session.set_model":
+        event({ type: "session_models", current_model_id: payload["model_id"], session_models: models })
+        return { success: true }
       case "agent.session.set_config_option":
+        event({
+          type: "session_models",
+          session_models: models,
+          config_options: [{ id: payload["config_id"], type: "select", current_value: payload["value"] }]
+        })
         return { success: true }
       default:
         return { error: `unknown action: ${action}`, code: "UNKNOWN_ACTION" }
@@ -163,6 +202,7 @@ export const make = Effect.fnUntraced(function*() {
     const { action, id, payload, type } = JSON.parse(text)
     if (type !== "request") return waiting.get(id)?.(JSON.parse(text))
     asked.push({ action, payload })
+    lastId = id
     if (faults.mute.has(action)) return
     const said = answer(action, payload ?? {})
     const failed = "code" in said
@@ -192,12 +232,12 @@ export const make = Effect.fnUntraced(function*() {
     if (url === "/auth/handshake") {
       if (used || body["nonce"] !== nonce) return send(403, { error: "invalid or already used nonce" })
       used = true
-      return send(200, { token })
+      return send(200, { token: token() })
     }
-    if (request.headers.authorization !== `Bearer ${token}`) return send(401, { error: "invalid auth token" })
+    if (request.headers.authorization !== `Bearer ${token()}`) return send(401, { error: "invalid auth token" })
     const id = /^\/api\/v1\/instances\/(.+)$/.exec(url)?.[1]
     if (url === "/api/v1/instances" && method === "POST") {
-      const made = `exec-${instances.size + 1}`
+      const made = `exec-${++created}`
       instances.set(made, { ...body, id: made, port: told })
       return send(201, { id: made, port: told })
     }
@@ -205,13 +245,40 @@ export const make = Effect.fnUntraced(function*() {
     if (id !== undefined) {
       const instance = instances.get(id)
       if (instance === undefined) return send(404, { error: "instance not found" })
-      if (method === "DELETE") instances.delete(id)
+      if (method === "DELETE") {
+        instances.delete(id)
+        running.delete(id)
+        queue = []
+      }
       return send(200, method === "DELETE" ? { message: "instance stopped successfully" } : instance)
     }
     const refused = guard(request)
     if (refused !== undefined) return send(404, refused)
     if (url === "/api/v1/processes/start") return send(200, { process: { id: "proc-1", ...body } })
-    return send(200, url === "/api/v1/status" ? { agent_status: "running" } : { success: true })
+    const refuse = (error: string) => send(500, { success: false, error })
+    const instance = String(request.headers["x-instance-id"])
+    const runs = running.has(instance)
+    switch (url) {
+      case "/api/v1/status":
+        return send(200, { agent_status: runs ? "running" : "stopped" })
+      case "/api/v1/agent/configure":
+        return runs ? refuse("cannot configure while agent is running") : send(200, { success: true })
+      case "/api/v1/start":
+        if (runs) return refuse("agent is already running")
+        running.add(instance)
+        starts++
+        return send(200, { success: true })
+      case "/api/v1/stop":
+        if (faults.unstoppable) return refuse("it does not end")
+        // it fails the turn that is open, and says so to whoever listens
+        if (runs && open !== undefined) event({ type: "error", prompt_generation: open, error: "Internal error" })
+        open = undefined
+        running.delete(instance)
+        permissions.clear()
+        return send(200, { success: true, message: "agent stopped" })
+      default:
+        return send(200, { success: true })
+    }
   }
 
   const guard = (request: http.IncomingMessage) =>
@@ -261,8 +328,13 @@ export const make = Effect.fnUntraced(function*() {
   const host: FakeHost = {
     url: `http://127.0.0.1:${port}`,
     port,
-    nonce,
+    get nonce() {
+      return nonce
+    },
     faults,
+    supports,
+    lastId: () => lastId,
+    starts: () => starts,
     tellPort: (port) => void (told = port),
     onPrompt: ({ generation }) => complete(generation),
     asked,
@@ -293,8 +365,9 @@ export const make = Effect.fnUntraced(function*() {
         waiting.set(id, resolve)
         deliver(JSON.stringify({ id, type: "request", action, payload }))
       }),
-    workspace: (message) => {
-      for (const peer of workspaces) peer.send(`${JSON.stringify({ timestamp: 1, ...message })}\n`)
+    workspace: (message) => host.workspaceRaw(`${JSON.stringify({ timestamp: 1, ...message })}\n`),
+    workspaceRaw: (frame) => {
+      for (const peer of workspaces) peer.send(frame)
     },
     workspaceHeard,
     closeReaders: (code) => {
@@ -307,7 +380,19 @@ export const make = Effect.fnUntraced(function*() {
     dropped: () => dropped,
     unsent: () => [...readers].reduce((most, { bufferedAmount }) => most + bufferedAmount, 0),
     instances,
-    kill: close
+    kill: close,
+    startAnew: (next = nonce) => {
+      nonce = next
+      life++
+      used = false
+      running.clear()
+      open = undefined
+      queue = []
+      instances.clear()
+      permissions.clear()
+      for (const peer of [...readers, ...workspaces]) peer.terminate()
+      for (const peers of [readers, workspaces]) peers.clear()
+    }
   }
   return host
 })

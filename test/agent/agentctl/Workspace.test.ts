@@ -5,8 +5,8 @@ import { connected, events, eventually, prompt, until, untilTurnEnded } from "./
 
 leakFreeFile()
 
-const workspace = Effect.fnUntraced(function*() {
-  const all = yield* connected()
+const workspace = Effect.fnUntraced(function*(options: Parameters<typeof connected>[0] = {}) {
+  const all = yield* connected(options)
   const { connection, host } = all
   const there = yield* Effect.fromNullable(connection.workspace)
   // the host has let the stream in
@@ -76,5 +76,37 @@ describe("the workspace", () => {
       expect(events(signals)).toMatchObject([{ type: "Warning", kind: "gap" }])
       yield* prompt(connection, 1)
       expect((yield* untilTurnEnded(connection)).at(-1)).toMatchObject({ _tag: "TurnEnded" })
+    }))
+
+  it.scopedLive("takes a message that is not JSON for a warning, once, and goes on", () =>
+    Effect.gen(function*() {
+      const { connection, host } = yield* workspace()
+      host.workspaceRaw("{\"type\":")
+      host.workspaceRaw("[1]")
+      host.workspaceRaw("{\"type\":")
+      host.workspace({ type: "shell_output", data: "$ " })
+      const signals = yield* until(connection, (signal) => JSON.stringify(signal).includes("ShellOutput"))
+      expect(events(signals)).toMatchObject([
+        { type: "Warning", message: expect.stringContaining("workspace: not JSON") },
+        { type: "Warning", message: expect.stringContaining("workspace: not an object") },
+        { type: "ShellOutput" }
+      ])
+    }))
+
+  it.scopedLive("is said to be gone after a message over the limit, and so to who asks for it; the agent's turn goes on", () =>
+    Effect.gen(function*() {
+      const { connection, host, workspace: { shell } } = yield* workspace({ maxMessageBytes: 1000 })
+      host.workspace({ type: "shell_output", data: "x".repeat(2000) })
+      const [said] = events(yield* until(connection, ({ _tag }) => _tag === "Said"))
+      expect(said).toMatchObject({
+        type: "Warning",
+        message: expect.stringContaining("the workspace of the agent is not there any more")
+      })
+      expect(yield* Effect.flip(shell("ls\r"))).toMatchObject({
+        _tag: "AgentLost",
+        message: expect.stringContaining("the workspace cannot be reached")
+      })
+      yield* prompt(connection, 1)
+      expect((yield* untilTurnEnded(connection)).at(-1)).toMatchObject({ result: { _tag: "Stopped" } })
     }))
 })

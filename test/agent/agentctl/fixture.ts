@@ -29,8 +29,12 @@ export const agentOf = (host: Pick<FakeHost.FakeHost, "url" | "nonce">, options:
 export const open = { sessionId, cwd: "/project", resume: Option.none() }
 
 /** A connection over a network that can be told to fail. */
-export const connected = Effect.fnUntraced(function*(options: Options = {}) {
+export const connected = Effect.fnUntraced(function*(
+  options: Options = {},
+  prepare: (host: FakeHost.FakeHost) => void = () => {}
+) {
   const host = yield* FakeHost.make()
+  prepare(host)
   const network = yield* FaultyNetwork.make({ port: host.port })
   host.tellPort(network.port)
   const agent = yield* agentOf(host, options)

@@ -128,7 +128,7 @@ describe("transfer", () => {
       yield* Script.prompt(connection, "go")
       const before = yield* until(connection, (signal) => signal._tag === "Said" && signal.event.type === "TextChunk")
       const first = opened(before).find(({ agent }) => agent === "slow")
-      yield* connection.cancelRun!(first!.run)
+      yield* connection.cancelRun!(first!.run)!
       const signals = [...before, ...yield* Script.untilEnd(connection)]
       expect(story(signals)).toEqual(
         expect.arrayContaining(["A ends cancelled", "B ends failed", "P: well", "P ends end_turn"])
@@ -235,7 +235,7 @@ describe("background agents", () => {
       const first = yield* Script.turn(connection, "go")
       expect(boss.asked[2]?.at(-1)).toBe("tool: it is stopped")
       const second = opened(first)[1]!
-      yield* connection.cancelRun!(second.run)
+      yield* connection.cancelRun!(second.run)!
       yield* until(connection, (signal) => signal._tag === "TurnEnded" && signal.run === second.run)
       // the third ends with the scope: the check for leaks sees to it
     }))

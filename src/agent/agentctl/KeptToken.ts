@@ -1,0 +1,61 @@
+/**
+ * The token of a host, kept in a file: the nonce that it was got for is good once, and the next process of ours has no other.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as fs from "node:fs"
+import * as path from "node:path"
+
+/** @since 0.1.0 */
+export interface KeptToken {
+  /** `undefined` where none is kept, or none that can be read. */
+  readonly read: Effect.Effect<string | undefined>
+  /** A token that cannot be kept serves this process all the same. */
+  readonly write: (token: string) => Effect.Effect<void>
+  /** What to do about a nonce that the host does not take; `tried`: the token that was kept, neither. */
+  readonly advice: (tried: boolean) => string
+}
+
+const newNonce = "start the host with a new nonce and configure that one"
+
+/** @since 0.1.0 */
+export const none: KeptToken = {
+  read: Effect.succeed(undefined),
+  write: () => Effect.void,
+  advice: () =>
+    `A nonce is good for one handshake in the host's life: ${newNonce}, configure its token, or a tokenFile, which keeps the token for the next time`
+}
+
+/** A file of its own, for its owner only; its folder is made. @since 0.1.0 */
+export const inFile = (file: string): KeptToken => ({
+  read: Effect.sync(() => {
+    try {
+      return fs.readFileSync(file, "utf8").trim() || undefined
+    } catch {
+      return undefined
+    }
+  }),
+  write: (token) =>
+    Effect.try({
+      try: () => {
+        fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+        // beside it, and then in its place: nobody reads half a token, and none that others may read gets its rights
+        const beside = `${file}.${process.pid}`
+        fs.rmSync(beside, { force: true })
+        fs.writeFileSync(beside, `${token}\n`, { mode: 0o600 })
+        fs.renameSync(beside, file)
+      },
+      catch: String
+    }).pipe(
+      Effect.catchAll((fault) =>
+        Effect.logWarning(
+          `the agent host's token cannot be kept in ${file}: the next start needs a new nonce (${fault})`
+        )
+      )
+    ),
+  advice: (tried) =>
+    tried
+      ? `Nor does it take the token in ${file}, so it was started anew since: ${newNonce}`
+      : `A nonce is good for one handshake in the host's life, and ${file} has no token of it: ${newNonce}, or put its token there`
+})
