@@ -190,6 +190,7 @@ describe("a run id", () => {
       yield* opened(running)
       const second = yield* post(running, input({ runId: "another" }))
       expect(second).toMatchObject({ status: 409, body: { _tag: "SessionBusy" } })
+      expect(second.body.message).toMatch(/^the thread is in a turn; .* POST \/v1\/sessions\/ses_\w+\/cancel$/)
       yield* Fiber.interrupt(first)
     }))
 })
