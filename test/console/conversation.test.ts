@@ -92,6 +92,48 @@ describe("a conversation", () => {
   )
 
   it.scopedLive(
+    "keeps what is long or wide in a box of its own, also on a phone",
+    () =>
+      Effect.gen(function*() {
+        const text = Array.from({ length: 3000 }, (_, n) => `line ${n}`).join("\n")
+        const cells = (of: (n: number) => string) => `| ${Array.from({ length: 14 }, (_, n) => of(n)).join(" | ")} |`
+        const table = [cells((n) => `column${n}`), cells(() => "---"), cells((n) => `value${n}`)].join("\n")
+        const gateway = yield* Scripted.gateway(({ say }) =>
+          Effect.gen(function*() {
+            for (const kind of ["execute", "read"]) {
+              yield* say({ type: "ToolCallStarted", toolCallId: kind, title: kind, kind, status: "in_progress" })
+              yield* say({
+                type: "ToolCallEnded",
+                toolCallId: kind,
+                status: "completed",
+                content: [{ type: "content", content: { type: "text", text } }]
+              })
+            }
+            yield* say({ type: "TextChunk", text: table })
+          })
+        )
+        const { page } = yield* Browser.open({ viewport: { width: 390, height: 1800 } })
+        yield* Browser.act(async () => {
+          await page.goto(gateway.url)
+          await Browser.begin(page, "go")
+          await Browser.runsEnded(page, 1)
+          // a command is seen from its end, a file from its beginning
+          for (const [kind, line] of [["execute", "line 2999"], ["read", "line 0"]] as const) {
+            const card = conversation(page).locator(".tool", { has: page.getByText(kind, { exact: true }) })
+            await card.getByRole("button").first().click()
+            await expect(card.locator("pre").innerText()).resolves.toContain(line)
+            expect((await card.boundingBox())?.height).toBeLessThan(700)
+          }
+          // one line high: its words are whole
+          const heading = conversation(page).getByRole("columnheader", { name: "column13" })
+          expect((await heading.boundingBox())?.height).toBeLessThan(48)
+          expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390)
+        })
+      }),
+    timeout
+  )
+
+  it.scopedLive(
     "takes two answers to two questions that are open at once, each to its own, by hand and by key",
     () =>
       Effect.gen(function*() {
