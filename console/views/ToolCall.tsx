@@ -3,11 +3,13 @@ import type { ComponentChildren } from "preact"
 import { memo } from "preact/compat"
 import type { ToolContent } from "../../src/domain/Content.js"
 import type * as Items from "../model/Items.js"
+import { Code } from "./Code.js"
 import { Content } from "./Content.js"
 import { Diff } from "./Diff.js"
 import { Disclosure } from "./Disclosure.js"
 import { Icon, type IconName } from "./Icon.js"
 import { Json } from "./Json.js"
+import { Output } from "./Output.js"
 import { Path } from "./Path.js"
 import { Process } from "./Process.js"
 
@@ -48,13 +50,20 @@ const Status = ({ call }: { readonly call: Items.ToolCall }) => {
   )
 }
 
-const Shown = ({ content, processes }: {
+/** More is no prose, and has a box of its own to be scrolled in. */
+const longest = 4000
+
+const Shown = ({ call, content, processes }: {
+  readonly call: Items.ToolCall
   readonly content: ToolContent
   readonly processes: ReadonlyMap<string, Items.Process>
 }) => {
   switch (content.type) {
-    case "content":
-      return <Content content={content.content} />
+    case "content": {
+      const text = content.content.type === "text" ? content.content.text : ""
+      if (call.kind === "execute" && text.includes("\n")) return <Output label="Output" output={{ text, dropped: 0 }} />
+      return text.length > longest ? <Code text={text} language="" /> : <Content content={content.content} />
+    }
     case "diff":
       return <Diff path={content.path} oldText={content.oldText} newText={content.newText} />
     case "terminal": {
@@ -88,7 +97,7 @@ export const Details = ({ call, id, processes }: {
         ))}
       </ul>
     ),
-    ...content.map((each, index) => <Shown key={index} content={each} processes={processes} />),
+    ...content.map((each, index) => <Shown key={index} call={call} content={each} processes={processes} />),
     content.length === 0 && output,
     folded.some((part) => part !== false) && (
       <Disclosure key="raw" id={`${id} raw`} class="raw" summary="Input and output">

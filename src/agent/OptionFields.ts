@@ -3,23 +3,12 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
-import * as ParseResult from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { LastingOrNone } from "../domain/Lasting.js"
 
-/** `"30 seconds"`, as people write it. */
-const DurationFromText = Schema.transformOrFail(Schema.String, Schema.DurationFromSelf, {
-  decode: (text, _, ast) => {
-    const duration = Duration.decodeUnknown(text)
-    return duration._tag === "Some"
-      ? ParseResult.succeed(duration.value)
-      : ParseResult.fail(new ParseResult.Type(ast, text, `expected a duration such as "30 seconds", got "${text}"`))
-  },
-  encode: (duration) => ParseResult.succeed(`${Duration.toMillis(duration)} millis`)
-})
 /** How long something may take. @since 0.1.0 */
-export const Wait = Schema.optional(Schema.Union(Schema.DurationFromSelf, DurationFromText))
+export const Wait = Schema.optional(Schema.Union(Schema.DurationFromSelf, LastingOrNone))
 
 /** Secrets are given `Redacted`. */
 const Named = Schema.Record({

@@ -12,10 +12,10 @@ import type { AcpAgentOptions } from "../agent/acp/AcpAgent.js"
 import type { Coalesce } from "../agent/Agent.js"
 import type { AgentctlOptions } from "../agent/agentctl/AgentctlAgent.js"
 import type { AguiAgentOptions } from "../agent/agui/AguiAgent.js"
+import { Lasting } from "../domain/Lasting.js"
 import * as Acp from "./agents/Acp.js"
 import * as Agentctl from "./agents/Agentctl.js"
 import * as Agui from "./agents/Agui.js"
-import { Lasting } from "./Lasting.js"
 import * as LoopConfig from "./loop/LoopConfig.js"
 
 const kinds = ["acp", "agentctl", "agui", "loop"] as const

@@ -28,9 +28,9 @@ import { getSomes } from "effect/Record"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Yaml from "yaml"
+import { Lasting } from "../domain/Lasting.js"
 import * as AgentConfig from "./AgentConfig.js"
 import { type CliError, unusable } from "./CliError.js"
-import { Lasting } from "./Lasting.js"
 import * as Secret from "./Secret.js"
 
 const rule = (what: string) => ({

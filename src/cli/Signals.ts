@@ -10,8 +10,8 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Mailbox from "effect/Mailbox"
 import { constants } from "node:os"
+import * as Intake from "../lifecycle/stream/Intake.js"
 
 type Signal = "SIGINT" | "SIGTERM"
 
@@ -29,9 +29,9 @@ export const endsWell: Effect.Effect<void> = Effect.sync(() => {
 /** @since 0.1.0 */
 export const layer = (grace: Duration.DurationInput): Layer.Layer<never> =>
   Layer.scopedDiscard(Effect.gen(function*() {
-    const signals = yield* Mailbox.make<Signal>()
-    const onInterrupt = () => void signals.unsafeOffer("SIGINT")
-    const onTerminate = () => void signals.unsafeOffer("SIGTERM")
+    const signals = Intake.make<Signal>(2)
+    const onInterrupt = () => signals.push(["SIGINT"])
+    const onTerminate = () => signals.push(["SIGTERM"])
     // the terminal was closed; by default that would be the end, without any finalizer
     const onHangup = () => void process.kill(process.pid, "SIGTERM")
     yield* Effect.acquireRelease(

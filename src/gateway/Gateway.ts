@@ -183,6 +183,8 @@ export const make = Effect.fnUntraced(function*(
   const node = Http.createServer({
     // of two `Host`s Node would take the first, and a proxy perhaps the other; joined they are neither's
     joinDuplicateHeaders: true,
+    // the guard looks at it, and its answer has a body
+    requireHostHeader: false,
     keepAlive: true,
     keepAliveInitialDelay: 30_000,
     keepAliveTimeout: 65_000,

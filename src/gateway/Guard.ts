@@ -27,6 +27,7 @@ import {
   InternalError,
   OriginRefused,
   type Refusal,
+  RequestMalformed,
   RouteNotFound,
   toResponse
 } from "./GatewayError.js"
@@ -64,6 +65,12 @@ const targetHost = (request: HttpServerRequest.HttpServerRequest) => {
   const target = NodeHttpServerRequest.toIncomingMessage(request).url ?? ""
   return target.startsWith("/") ? undefined : /^\w+:\/\/([^/?#]*)/.exec(target)?.[1]?.toLowerCase()
 }
+
+/** Who speaks HTTP/1.1 says whom to; what Node would answer to one who does not is empty. */
+const checkNamed = (request: HttpServerRequest.HttpServerRequest) =>
+  request.headers.host === undefined && NodeHttpServerRequest.toIncomingMessage(request).httpVersion === "1.1"
+    ? new RequestMalformed({ message: "the request has no Host header" })
+    : undefined
 
 /** An image, a script or a `fetch` without CORS has no `Origin`, but browsers say where it comes from. */
 const checkSite = (headers: HttpServerRequest.HttpServerRequest["headers"]) => {
@@ -181,7 +188,8 @@ export const make = (policy: Policy, down: AbortSignal) => {
       const { headers } = request
       const host = headers.host?.toLowerCase() ?? ""
       return passes(
-        checkHost(policy, host) ?? checkHost(policy, targetHost(request) ?? host) ?? checkOrigin(policy, host, headers)
+        checkNamed(request) ?? checkHost(policy, host) ?? checkHost(policy, targetHost(request) ?? host) ??
+          checkOrigin(policy, host, headers)
       )
     }, authorized)
     const guarded = answered(open)

@@ -45,7 +45,7 @@ export const make = (options: {
   readonly retired: () => RunOutcome | undefined
   readonly pace: Pace
 }): Hearing => {
-  const { bridge, lock, recorder, runs, sessionId } = options
+  const { bridge, lock, recorder, retired, runs, sessionId } = options
   const ownerOf = Ownership.make()
 
   const endOne = Effect.fnUntraced(function*(run: Run.Run, outcome: RunOutcome) {
@@ -53,7 +53,7 @@ export const make = (options: {
     yield* Scope.close(run.scope, Exit.void)
     yield* recorder.end({
       // an agent that fails because its session is closing has not failed
-      event: { type: "RunEnded", outcome: outcome._tag === "Failed" ? options.retired() ?? outcome : outcome },
+      event: { type: "RunEnded", outcome: outcome._tag === "Failed" ? retired() ?? outcome : outcome },
       runId: run.id
     })
     runs.remove(run)
@@ -81,7 +81,14 @@ export const make = (options: {
       // a run that was told to stop is not held up by its questions
       if (run?.cancelled === true) return signal.reply(Option.none())
       // EB4: a question of a run lives in the run's scope, one of no run in the connection's
-      return Questions.ask(signal, { sessionId, runId: run?.id, bridge, recorder, scope: run?.scope ?? connection })
+      return Questions.ask(signal, {
+        sessionId,
+        runId: run?.id,
+        bridge,
+        recorder,
+        retired,
+        scope: run?.scope ?? connection
+      })
     }))
 
   const warn = (message: string) => Effect.asVoid(recorder.say(() => [{ event: { type: "Warning", message } }]))

@@ -9,7 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { AgentSignal } from "../agent/Agent.js"
-import type { SessionEvent } from "../domain/AgentEvent.js"
+import type { RunOutcome, SessionEvent } from "../domain/AgentEvent.js"
 import * as Decision from "../domain/Decision.js"
 import type { Elicitation, ElicitationAnswer, ElicitationOutcome } from "../domain/Elicitation.js"
 import type { RunId, SessionId } from "../domain/Ids.js"
@@ -43,9 +43,19 @@ export const ask = Effect.fnUntraced(function*(
     readonly bridge: ElicitationBridge["Type"]
     readonly recorder: Recorder
     readonly scope: Scope.Scope
+    /** How runs end when the session does; absent while it goes on. */
+    readonly retired: () => RunOutcome | undefined
   }
 ) {
   const { bridge, recorder, runId, scope, sessionId } = options
+
+  // an agent that is ended with its session has taken nothing back
+  const whyEnded = (outcome: ElicitationOutcome): ElicitationOutcome => {
+    const end = options.retired()
+    if (end === undefined || outcome._tag !== "Withdrawn") return outcome
+    return { _tag: "Withdrawn", reason: end._tag === "Lost" ? end.reason : "the session was closed" }
+  }
+
   const announced = yield* Deferred.make<void>()
   yield* bridge.ask({
     sessionId,
@@ -57,7 +67,7 @@ export const ask = Effect.fnUntraced(function*(
         recorder.say(() => [{ event: { type: "ElicitationRequested", elicitation }, runId }]),
         Deferred.succeed(announced, void 0)
       ),
-    settled: (elicitation, outcome) => recorder.end({ event: settledEvent(elicitation, outcome), runId })
+    settled: (elicitation, outcome) => recorder.end({ event: settledEvent(elicitation, whyEnded(outcome)), runId })
   }).pipe(
     Effect.map(toAnswer),
     Effect.catchAll((error) =>

@@ -6,21 +6,14 @@ import * as NodeChild from "node:child_process"
 import * as NodeFs from "node:fs"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
+import * as Browser from "../console/browser.js"
 import { eventually, gateway, temporary } from "../program.js"
 
 leakFreeFile()
 
-const chromium = "/usr/bin/chromium"
-
 const flags = [
   "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
+  ...Browser.args,
   // every name is this machine, as it would be after a rebinding
   "--host-resolver-rules=MAP * 127.0.0.1"
 ]
@@ -63,7 +56,10 @@ const browse = (url: string, ...more: ReadonlyArray<string>) =>
     Effect.acquireRelease(
       Effect.sync(() => {
         const args = [...flags, `--user-data-dir=${profile}/profile`, ...more, url]
-        const child = NodeChild.spawn(chromium, args, { detached: true, stdio: ["ignore", "pipe", "ignore"] })
+        const child = NodeChild.spawn(Browser.executablePath, args, {
+          detached: true,
+          stdio: ["ignore", "pipe", "ignore"]
+        })
         let output = ""
         child.stdout.setEncoding("utf8").on("data", (text: string) => output += text)
         const exited = new Promise<void>((resolve) => child.once("close", () => resolve()))
@@ -143,7 +139,7 @@ ${attempts}
 all().then((results) => fetch("/report", { method: "POST", body: JSON.stringify(Object.fromEntries(results)) }))
 </script></body>`
 
-describe.skipIf(!NodeFs.existsSync(chromium))("in Chromium", () => {
+describe.skipIf(!NodeFs.existsSync(Browser.executablePath))("in Chromium", () => {
   for (const name of ["evil.example", "127.0.0.1"]) {
     it.scopedLive(
       `a page of ${name}, on a port of its own, commands nothing, reads nothing and shows nothing`,

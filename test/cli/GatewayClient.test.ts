@@ -4,36 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import * as Http from "node:http"
-import type { AddressInfo } from "node:net"
 import * as GatewayClient from "../../src/cli/GatewayClient.js"
 import { SessionId } from "../../src/domain/Ids.js"
+import { type Handler, serve } from "../serve.js"
 
 const session = SessionId.make("ses_a")
-
-type Handler = (request: Http.IncomingMessage, response: Http.ServerResponse) => void
-
-/** A server that answers its nth request with the nth handler, and all later ones with the last. */
-const serve = (...handlers: ReadonlyArray<Handler>) =>
-  Effect.gen(function*() {
-    const requests: Array<Http.IncomingMessage> = []
-    const server = Http.createServer((request, response) => {
-      const handler = handlers[Math.min(requests.length, handlers.length - 1)]
-      requests.push(request)
-      handler?.(request, response)
-    })
-    yield* Effect.acquireRelease(
-      Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-      () =>
-        Effect.async<void>((resume) => {
-          server.close(() => resume(Effect.void))
-          server.closeAllConnections()
-        })
-    )
-
-    const { port } = server.address() as AddressInfo
-    return { requests, url: `http://127.0.0.1:${port}` }
-  })
 
 const client = (url: string, token?: string) =>
   GatewayClient.make({ url, token: Option.map(Option.fromNullable(token), Redacted.make) }).pipe(
@@ -60,7 +35,7 @@ describe("GatewayClient", () => {
       const { requests, url } = yield* serve(refuse(401, "Unauthorized", "no token"))
       const gateway = yield* client(url, "s3cret")
       const error = yield* Effect.flip(gateway.get(session))
-      expect(requests[0]?.headers.authorization).toBe("Bearer s3cret")
+      expect(requests[0]?.token).toBe("Bearer s3cret")
       expect(error.exitCode).toBe(2)
       expect(error.lines).toEqual([`no token: give the token of ${url} with --token or HOLDFAST_TOKEN`])
     }))

@@ -123,7 +123,6 @@ describe("telemetry", () => {
     "a collector that is away, hangs or refuses holds up nothing, neither runs nor the end, and is told of once",
     () =>
       Effect.gen(function*() {
-        const collector = yield* Collector.make
         const serve = Effect.fnUntraced(function*(url: string, until: () => boolean) {
           const data = yield* Program.temporary
           const gateway = yield* Program.gateway(data, { HOLDFAST_TELEMETRY_OTLP_URL: url })
@@ -139,12 +138,14 @@ describe("telemetry", () => {
         })
         // nothing listens on the port of a server that is closed
         const gone = yield* Effect.scoped(Effect.map(Collector.make, ({ url }) => url))
-        const away = yield* serve(gone, () => false)
-        collector.behave(503)
-        const refusing = yield* serve(collector.url, () => false)
-        collector.behave("hang")
-        const before = collector.requests()
-        const hanging = yield* serve(collector.url, () => collector.requests() > before)
+        const [refuses, hangs] = [yield* Collector.make, yield* Collector.make]
+        refuses.behave(503)
+        hangs.behave("hang")
+        const [away, refusing, hanging] = yield* Effect.all([
+          serve(gone, () => false),
+          serve(refuses.url, () => false),
+          serve(hangs.url, () => hangs.requests() > 0)
+        ], { concurrency: "unbounded" })
         for (const { code, stderr } of [away, refusing, hanging]) {
           expect(code).toBe(0)
           expect(lines(stderr, /level=(WARN|ERROR|FATAL)/).length).toBe(1)

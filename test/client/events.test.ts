@@ -5,40 +5,15 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import * as Http from "node:http"
-import type { AddressInfo } from "node:net"
 import { SessionId } from "../../src/domain/Ids.js"
 import { until } from "../gateway/fixture.js"
+
+import { type Handler, serve } from "../serve.js"
 import { forms } from "./forms.js"
 
 leakFreeFile()
 
 const session = SessionId.make("ses_a")
-
-type Handler = (request: Http.IncomingMessage, response: Http.ServerResponse) => void
-
-/** A server that answers its nth request with the nth handler, and all later ones with the last. */
-const serve = (...handlers: ReadonlyArray<Handler>) =>
-  Effect.gen(function*() {
-    const requests: Array<{ readonly path: string; readonly token: string | undefined; readonly at: number }> = []
-    let open = 0
-    const server = Http.createServer((request, response) => {
-      const handler = handlers[Math.min(requests.length, handlers.length - 1)]
-      requests.push({ path: request.url ?? "", token: request.headers.authorization, at: Date.now() })
-      open++
-      response.on("close", () => open--)
-      handler?.(request, response)
-    })
-    yield* Effect.acquireRelease(
-      Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-      () =>
-        Effect.async<void>((resume) => {
-          server.close(() => resume(Effect.void))
-          server.closeAllConnections()
-        })
-    )
-    const { port } = server.address() as AddressInfo
-    return { requests, url: `http://127.0.0.1:${port}`, open: () => open }
-  })
 
 const stored = (seq: number, text = `${seq} ü`) =>
   JSON.stringify({ seq, sessionId: session, at: "2026-11-21T02:00:00.000Z", event: { type: "TextChunk", text } })

@@ -51,37 +51,46 @@ const restartable = Effect.gen(function*() {
   }
 })
 
-for (const { follow, name } of forms) {
-  it.scopedLive(
-    `EL4 ${name}: over SIGTERM and kill -9 of the gateway nothing is lost and nothing comes twice`,
-    () =>
-      Effect.gen(function*() {
-        const { data, restart, url } = yield* restartable
-        const client = createClient({ url })
-        const { id } = yield* Effect.promise(() => client.create({ agent: "demo", cwd: data }))
-        const seen: Array<{ readonly seq: number; readonly text: string }> = []
-        const breaks: Array<string> = []
-        yield* follow(url, SessionId.make(id), { onBreak: (reason) => void breaks.push(reason) }).pipe(
-          Stream.runForEach((event) => Effect.sync(() => seen.push(event))),
-          Effect.forkScoped
-        )
-        for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM", "SIGKILL"] as const) {
-          const before = seen.length
-          yield* Effect.promise(() => client.prompt(id, "/stream 20000"))
-          // in the middle of it
-          yield* Program.eventually(() => seen.length > before + 200)
-          const { code } = yield* restart(signal)
-          expect(code).toBe(signal === "SIGTERM" ? 0 : null)
-        }
-        yield* Effect.promise(() => client.prompt(id, "/stream 50"))
+it.scopedLive(
+  `EL4 over SIGTERM and kill -9 of the gateway nothing is lost and nothing comes twice: ${
+    forms.map(({ name }) => name).join(", ")
+  }`,
+  () =>
+    Effect.gen(function*() {
+      const { data, restart, url } = yield* restartable
+      const client = createClient({ url })
+      // all of them through the same deaths, each with a session of its own
+      const readers = yield* Effect.forEach(forms, ({ follow, name }) =>
+        Effect.gen(function*() {
+          const { id } = yield* Effect.promise(() => client.create({ agent: "demo", cwd: data }))
+          const seen: Array<{ readonly seq: number; readonly text: string }> = []
+          const breaks: Array<string> = []
+          yield* follow(url, SessionId.make(id), { onBreak: (reason) => void breaks.push(reason) }).pipe(
+            Stream.runForEach((event) => Effect.sync(() => seen.push(event))),
+            Effect.forkScoped
+          )
+          return { id, name, seen, breaks }
+        }))
+      const promptAll = (text: string) =>
+        Effect.promise(() => Promise.all(readers.map(({ id }) => client.prompt(id, text))))
+      for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM", "SIGKILL"] as const) {
+        const before = readers.map(({ seen }) => seen.length)
+        yield* promptAll("/stream 20000")
+        // in the middle of it
+        yield* Program.eventually(() => readers.every(({ seen }, index) => seen.length > (before[index] ?? 0) + 200))
+        const { code } = yield* restart(signal)
+        expect(code).toBe(signal === "SIGTERM" ? 0 : null)
+      }
+      yield* promptAll("/stream 50")
+      for (const { breaks, id, name, seen } of readers) {
         yield* Program.eventually(() => seen.at(-1)?.text === "RunEnded" && seen.at(-2)?.text === "chunk 50 ")
         const { head } = yield* Effect.promise(() => client.get(id))
-        expect(seen.map(({ seq }) => seq)).toEqual(Array.from({ length: head }, (_, n) => n + 1))
+        expect(seen.map(({ seq }) => seq), name).toEqual(Array.from({ length: head }, (_, n) => n + 1))
         // each run has one end, also those that were lost
         const count = (type: string) => seen.filter(({ text }) => text === type).length
-        expect([count("RunStarted"), count("RunEnded")]).toEqual([5, 5])
-        expect(breaks.length).toBeGreaterThanOrEqual(4)
-      }),
-    120_000
-  )
-}
+        expect([count("RunStarted"), count("RunEnded")], name).toEqual([5, 5])
+        expect(breaks.length, name).toBeGreaterThanOrEqual(4)
+      }
+    }),
+  120_000
+)

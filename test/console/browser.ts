@@ -2,13 +2,14 @@
 import * as axe from "axe-core"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { leakFreeFile } from "holdfast/testing/vitest"
 import * as NodeFs from "node:fs"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
-import { expect } from "vitest"
+import { afterAll, beforeAll, expect } from "vitest"
 
-const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
+export const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
 
-const args = [
+export const args = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -23,18 +24,26 @@ const args = [
 /** A real machine under load takes its time. */
 const patience = 60_000
 
-const launch = Effect.acquireRelease(
-  Effect.promise(() => {
+let browser: Browser | undefined
+
+/**
+ * One browser for all tests of the file, which are leak-free. In it each test has a context of its own: storage, cache and connections are
+ * as apart as in two browsers.
+ */
+export const forFile = () => {
+  // it starts its helpers when it needs them, and they end with it
+  leakFreeFile({ ignore: ({ kind, what }) => kind === "process" && /chromium --type=/.test(what) })
+  beforeAll(async () => {
     if (!NodeFs.existsSync(executablePath)) {
       throw new Error(
         `the tests of the console need Chromium, and ${executablePath} is not there: ` +
           "apt-get install chromium, or name another one in CHROMIUM"
       )
     }
-    return chromium.launch({ executablePath, args })
-  }),
-  (browser: Browser) => Effect.promise(() => browser.close())
-)
+    browser = await chromium.launch({ executablePath, args })
+  })
+  afterAll(() => browser?.close())
+}
 
 export interface Window {
   readonly page: Page
@@ -42,17 +51,20 @@ export interface Window {
   readonly complaints: Array<string>
 }
 
-/** A window on its own browser; it has to be without complaint when the scope closes. */
+/** A window of the file's browser; it has to be without complaint when the scope closes. */
 export const open = (options: BrowserContextOptions = {}): Effect.Effect<Window, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const browser = yield* launch
     const complaints: Array<string> = []
     yield* Effect.addFinalizer(() => Effect.sync(() => expect(complaints).toStrictEqual([])))
-    const page = yield* Effect.promise(async () => {
-      const context = await browser.newContext({ viewport: { width: 1280, height: 840 }, ...options })
-      context.setDefaultTimeout(patience)
-      return context.newPage()
-    })
+    const context = yield* Effect.acquireRelease(
+      Effect.promise(async () => {
+        if (browser === undefined) throw new Error("the file has to call Browser.forFile()")
+        return browser.newContext({ viewport: { width: 1280, height: 840 }, ...options })
+      }),
+      (context) => Effect.promise(() => context.close())
+    )
+    context.setDefaultTimeout(patience)
+    const page = yield* Effect.promise(() => context.newPage())
     page.on("pageerror", (error) => complaints.push(error.message))
     page.on("console", (message) => {
       // a request that fails is told there, too, and is no fault of the page

@@ -1,14 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { leakFreeFile } from "holdfast/testing/vitest"
 import type { Page } from "playwright-core"
 import * as Program from "../program.js"
 import * as Browser from "./browser.js"
 import * as Cable from "./cable.js"
 import * as Scripted from "./scripted.js"
 
-leakFreeFile()
+Browser.forFile()
 
 const timeout = 180_000
 

@@ -1,12 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { leakFreeFile } from "holdfast/testing/vitest"
 import type { Page } from "playwright-core"
 import * as Program from "../program.js"
 import * as Browser from "./browser.js"
 import * as Scripted from "./scripted.js"
 
-leakFreeFile()
+Browser.forFile()
 
 const timeout = 180_000
 
@@ -87,6 +86,48 @@ describe("a conversation", () => {
           expect(await read.locator(".body").count()).toBe(0)
           await read.getByRole("button").click()
           await read.getByText("Holdfast's demo agent wrote this line.").waitFor()
+        })
+      }),
+    timeout
+  )
+
+  it.scopedLive(
+    "keeps what is long or wide in a box of its own, also on a phone",
+    () =>
+      Effect.gen(function*() {
+        const text = Array.from({ length: 3000 }, (_, n) => `line ${n}`).join("\n")
+        const cells = (of: (n: number) => string) => `| ${Array.from({ length: 14 }, (_, n) => of(n)).join(" | ")} |`
+        const table = [cells((n) => `column${n}`), cells(() => "---"), cells((n) => `value${n}`)].join("\n")
+        const gateway = yield* Scripted.gateway(({ say }) =>
+          Effect.gen(function*() {
+            for (const kind of ["execute", "read"]) {
+              yield* say({ type: "ToolCallStarted", toolCallId: kind, title: kind, kind, status: "in_progress" })
+              yield* say({
+                type: "ToolCallEnded",
+                toolCallId: kind,
+                status: "completed",
+                content: [{ type: "content", content: { type: "text", text } }]
+              })
+            }
+            yield* say({ type: "TextChunk", text: table })
+          })
+        )
+        const { page } = yield* Browser.open({ viewport: { width: 390, height: 1800 } })
+        yield* Browser.act(async () => {
+          await page.goto(gateway.url)
+          await Browser.begin(page, "go")
+          await Browser.runsEnded(page, 1)
+          // a command is seen from its end, a file from its beginning
+          for (const [kind, line] of [["execute", "line 2999"], ["read", "line 0"]] as const) {
+            const card = conversation(page).locator(".tool", { has: page.getByText(kind, { exact: true }) })
+            await card.getByRole("button").first().click()
+            await expect(card.locator("pre").innerText()).resolves.toContain(line)
+            expect((await card.boundingBox())?.height).toBeLessThan(700)
+          }
+          // one line high: its words are whole
+          const heading = conversation(page).getByRole("columnheader", { name: "column13" })
+          expect((await heading.boundingBox())?.height).toBeLessThan(48)
+          expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390)
         })
       }),
     timeout

@@ -1,13 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { leakFreeFile } from "holdfast/testing/vitest"
 import type { SessionEvent } from "../../src/domain/AgentEvent.js"
 import { RunId } from "../../src/domain/Ids.js"
 import { id, memoryLog, session, start } from "../gateway/fixture.js"
 import * as Browser from "./browser.js"
 import { page as console } from "./scripted.js"
 
-leakFreeFile()
+Browser.forFile()
 
 const timeout = 180_000
 

@@ -1,12 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { leakFreeFile } from "holdfast/testing/vitest"
 import type { Page } from "playwright-core"
 import type { AgentEvent } from "../../src/domain/AgentEvent.js"
 import * as Browser from "./browser.js"
 import * as Scripted from "./scripted.js"
 
-leakFreeFile()
+Browser.forFile()
 
 const timeout = 180_000
 

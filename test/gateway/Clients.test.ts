@@ -10,7 +10,6 @@ import * as Stream from "effect/Stream"
 import { EventSource } from "eventsource"
 import { Client, createClient } from "holdfast/client"
 import { FaultyNetwork } from "holdfast/testing"
-import { leakFreeFile } from "holdfast/testing/vitest"
 import { spawn } from "node:child_process"
 import { WebSocket } from "ws"
 import * as Agent from "../../src/agent/Agent.js"
@@ -22,7 +21,7 @@ import * as ScriptedAgent from "../../src/testing/ScriptedAgent.js"
 import * as Browser from "../console/browser.js"
 import { until } from "./fixture.js"
 
-leakFreeFile()
+Browser.forFile()
 
 /** Follows the session until it is stopped, and tells of each event; `url` is that of the session's routes. */
 type Follower = (url: string, sees: (seq: number) => void) => () => void

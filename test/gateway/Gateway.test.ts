@@ -1,27 +1,28 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import * as Scope from "effect/Scope"
 import { leakFreeFile } from "holdfast/testing/vitest"
-import { connect, get, id, memoryLog, request, session, start, until } from "./fixture.js"
+import {
+  closable,
+  connect,
+  fibersBeside,
+  get,
+  id,
+  memoryLog,
+  request,
+  rootFibers,
+  session,
+  start,
+  until
+} from "./fixture.js"
 
 leakFreeFile()
 
 const path = `/v1/sessions/${id}`
 const slowBody =
   "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"agent\":"
-
-/** A gateway that the test closes itself. */
-const closable = Effect.fnUntraced(function*(...args: Parameters<typeof start>) {
-  const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
-  const gateway = yield* Scope.extend(start(...args), scope)
-  const close = Effect.map(Effect.timed(Scope.close(scope, Exit.void)), ([duration]) => Duration.toMillis(duration))
-  return { gateway, close }
-})
 
 describe("start", () => {
   it.scopedLive("an address that others can reach needs a token", () =>
@@ -172,13 +173,7 @@ describe("close", () => {
 
   it.scopedLive("leaves no fiber, however its clients left", () =>
     Effect.gen(function*() {
-      const roots = () => new Set(Fiber.unsafeRoots())
-      /** How many there are besides the known ones, when they have had time to end. */
-      const left = (known: ReadonlySet<unknown>) =>
-        Effect.delay(Effect.sync(() => [...roots()].filter((fiber) => !known.has(fiber)).length), 10).pipe(
-          Effect.repeat({ until: (count) => count === 0, times: 200 })
-        )
-      const atFirst = roots()
+      const atFirst = rootFibers()
       const log = memoryLog()
       log.append(1000)
       const slow = Effect.uninterruptible(Effect.sleep(50))
@@ -189,7 +184,7 @@ describe("close", () => {
         cancel: () => Effect.never
       })
       yield* request(gateway, "GET", "/health")
-      const before = roots()
+      const before = rootFibers()
       const texts = [
         get(`${path}/events`),
         get(`${path}/events?follow=false`, "Accept: application/x-ndjson"),
@@ -209,8 +204,8 @@ describe("close", () => {
             client.write(text)
             yield* Effect.sleep(millis)
           }))), { concurrency: 10 })
-      expect(yield* left(before)).toBe(0)
+      expect(yield* fibersBeside(before)).toBe(0)
       yield* close
-      expect(yield* left(atFirst)).toBe(0)
+      expect(yield* fibersBeside(atFirst)).toBe(0)
     }))
 })

@@ -4,11 +4,14 @@
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Http from "node:http"
 import * as Net from "node:net"
@@ -206,3 +209,19 @@ export const parseSse = (
     event,
     data
   }))
+
+/** A gateway that the test closes itself. */
+export const closable = Effect.fnUntraced(function*(...args: Parameters<typeof start>) {
+  const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+  const gateway = yield* Scope.extend(start(...args), scope)
+  const close = Effect.map(Effect.timed(Scope.close(scope, Exit.void)), ([duration]) => Duration.toMillis(duration))
+  return { gateway, close }
+})
+
+export const rootFibers = () => new Set(Fiber.unsafeRoots())
+
+/** How many fibers there are besides the known ones, when they have had time to end. */
+export const fibersBeside = (known: ReadonlySet<unknown>) =>
+  Effect.delay(Effect.sync(() => [...rootFibers()].filter((fiber) => !known.has(fiber)).length), 10).pipe(
+    Effect.repeat({ until: (count) => count === 0, times: 200 })
+  )

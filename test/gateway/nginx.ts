@@ -6,13 +6,30 @@ import * as NodeFs from "node:fs"
 import * as Net from "node:net"
 import * as NodeOs from "node:os"
 import * as NodePath from "node:path"
+import { fileURLToPath } from "node:url"
 import type * as Gateway from "../../src/gateway/Gateway.js"
 
 /** Debian has it where not every PATH looks. */
 const command = ["/usr/sbin/nginx", ...(process.env["PATH"] ?? "").split(":").map((folder) => `${folder}/nginx`)]
   .find((path) => NodeFs.existsSync(path))
 
-export const isThere = command !== undefined
+/** In CI it must be there: a promise that nothing tests there is none. */
+export const isMissing = command === undefined && process.env["CI"] === undefined
+
+export const title = (what: string) =>
+  command === undefined ? `${what}, which is not installed here (apt-get install nginx-light)` : what
+
+/** As little as it takes: everything else is nginx's default. */
+export const defaults = (port: number, upstream: string) =>
+  `server { listen 127.0.0.1:${port}; location / { proxy_pass ${upstream}; } }`
+
+const guide = fileURLToPath(new URL("../../docs/proxies.md", import.meta.url))
+
+/** What the guide shows, on the addresses of a test. */
+export const documented = (port: number, upstream: string) => {
+  const block = /```nginx\n(.*?)```/s.exec(NodeFs.readFileSync(guide, "utf8"))?.[1] ?? ""
+  return block.replace("listen 80", `listen 127.0.0.1:${port}`).replace("http://127.0.0.1:4455", upstream)
+}
 
 const freePort = Effect.async<number>((resume) => {
   const server = Net.createServer().listen(0, "127.0.0.1", () => {

@@ -1,6 +1,4 @@
 import { describe, expect, it } from "@effect/vitest"
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -22,23 +20,9 @@ const expired = Option.some({ _tag: "Expired" })
 const open = Option.none()
 const byPolicy = (action: "decline" | "cancel") => Option.some({ _tag: "Answered", action, by: "policy" })
 
-/** A bridge with a clock that knows for how many milliseconds its sleepers sleep at the moment. */
+/** A bridge, and for how long its clock's sleepers sleep at the moment. */
 const watched = Effect.fnUntraced(function*(options?: ElicitationBridge.Options) {
-  const clock = yield* Effect.clock
-  const sleeps: Array<number> = []
-  const watching: Clock.Clock = {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
-    unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
-    currentTimeMillis: clock.currentTimeMillis,
-    currentTimeNanos: clock.currentTimeNanos,
-    sleep: (duration) =>
-      Effect.acquireUseRelease(
-        Effect.sync(() => sleeps.push(Duration.toMillis(duration))),
-        () => clock.sleep(duration),
-        () => Effect.sync(() => sleeps.splice(sleeps.indexOf(Duration.toMillis(duration)), 1))
-      )
-  }
+  const { sleeps, watching } = Questions.watched(yield* Effect.clock)
   return { sleeps, ...yield* Effect.withClock(setup(options), watching) }
 })
 

@@ -1,5 +1,7 @@
 /** What the tests of questions share: some questions, and a bridge that keeps what it announced. */
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Queue from "effect/Queue"
@@ -93,3 +95,22 @@ export const setup = Effect.fnUntraced(function*(options: ElicitationBridge.Opti
       })
   }
 })
+
+/** A clock that knows for how many milliseconds its sleepers sleep at the moment. */
+export const watched = (clock: Clock.Clock) => {
+  const sleeps: Array<number> = []
+  const watching: Clock.Clock = {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
+    unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+    currentTimeMillis: clock.currentTimeMillis,
+    currentTimeNanos: clock.currentTimeNanos,
+    sleep: (duration) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => sleeps.push(Duration.toMillis(duration))),
+        () => clock.sleep(duration),
+        () => Effect.sync(() => sleeps.splice(sleeps.indexOf(Duration.toMillis(duration)), 1))
+      )
+  }
+  return { sleeps, watching }
+}

@@ -4,6 +4,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
@@ -247,6 +248,33 @@ describe("a background run", () => {
         ])
         checkHistory(after)
       }))
+  }
+})
+
+describe("a question that is open when its session ends", () => {
+  const asking: ScriptedAgent.Options["turn"] = ({ ask }) => Effect.asVoid(ask(confirmation))
+  const turns = {
+    "a turn": asking,
+    "a background run": ({ open }) =>
+      Effect.asVoid(
+        Effect.forkScoped(open({ until: "session", run: background }, ({ ask }) => Effect.asVoid(ask(confirmation))))
+      )
+  } satisfies Record<string, ScriptedAgent.Options["turn"]>
+
+  for (const [whose, turn] of Object.entries(turns)) {
+    for (const [ender, reason] of [["closed", "the session was closed"], ["shut down", "Holdfast was shut down"]]) {
+      it.scoped(`EB4 of ${whose} is withdrawn because it was ${ender}, and not by the agent`, () =>
+        Effect.gen(function*() {
+          const { asked, id, log, prompt, scope, sessions } = yield* scripted({ turn })
+          yield* prompt(id)
+          yield* asked(id)
+          yield* ender === "closed" ? sessions.close(id) : Scope.close(scope, Exit.void)
+          const after = yield* Effect.scoped(Effect.flatMap(Harness.over(log, []), ({ history }) => history(id)))
+          expect(after.flatMap(({ event }) => event.type === "ElicitationSettled" ? [event.outcome] : []))
+            .toStrictEqual([{ _tag: "Withdrawn", reason }])
+          checkHistory(after)
+        }))
+    }
   }
 })
 

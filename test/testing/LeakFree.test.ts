@@ -43,7 +43,8 @@ const problem = ({ failureMessages, status, title }: Outcome): ReadonlyArray<str
   return status === "failed" && missing.length === 0 ? [] : [`${title}: ${missing.join(", ")} is not in: ${said}`]
 }
 
-describe.each(["forks", "threads"])("in the pool %s", (pool) => {
+// at once: most of their time is waiting for what is to end by itself
+describe.concurrent.each(["forks", "threads"])("in the pool %s", (pool) => {
   it("a test fails for each kind of leak and passes when it is clean, in files that run in parallel", async () => {
     const files = await run(pool)
     const outcomes = files.flatMap(({ assertionResults }) => assertionResults)

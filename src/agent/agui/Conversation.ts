@@ -5,7 +5,8 @@
  *
  * @since 0.1.0
  */
-import { type AGUIEvent, type ContentPart, EventType, type Message } from "@ag-ui/core"
+import { type AGUIEvent, EventType, type Message } from "@ag-ui/core"
+import * as AguiPart from "../../domain/AguiPart.js"
 import type { ContentBlock } from "../../domain/Content.js"
 
 /** A thread's. @since 0.1.0 */
@@ -21,30 +22,9 @@ export interface Conversation {
   readonly prompted: () => string | undefined
 }
 
-const toPart = (block: ContentBlock): ContentPart => {
-  switch (block.type) {
-    case "text":
-      return { type: "text", text: block.text }
-    case "image":
-    case "audio":
-      return { type: block.type, source: { type: "data", value: block.data, mimeType: block.mimeType } }
-    case "resource_link":
-      return {
-        type: "document",
-        source: { type: "url", value: block.uri, ...block.mimeType == null ? {} : { mimeType: block.mimeType } }
-      }
-    case "resource": {
-      const { resource } = block
-      if ("text" in resource) return { type: "text", text: resource.text }
-      const mimeType = resource.mimeType ?? "application/octet-stream"
-      return { type: "document", source: { type: "data", value: resource.blob, mimeType } }
-    }
-  }
-}
-
 /** A prompt as the user's message. @since 0.1.0 */
 export const ofPrompt = (id: string, content: ReadonlyArray<ContentBlock>): Message => {
-  const parts = content.map(toPart)
+  const parts = content.map(AguiPart.fromBlock)
   const texts = parts.flatMap((part) => part.type === "text" ? [part.text] : [])
   return { id, role: "user", content: texts.length === parts.length ? texts.join("\n") : parts }
 }

@@ -7,9 +7,9 @@
  * @since 0.1.0
  */
 import { type AGUIEvent, EventType, type JsonPatchOperation, type Message, type UserMessage } from "@ag-ui/core"
+import * as AguiPart from "../../domain/AguiPart.js"
 import type { ContentBlock } from "../../domain/Content.js"
 import * as RunAgentInput from "./RunAgentInput.js"
-import * as ToolCalls from "./ToolCalls.js"
 import type { Step } from "./Translator.js"
 
 /** Owned by one reader, who changes it in place. @since 0.1.0 */
@@ -28,7 +28,7 @@ const add = ({ byId, messages }: Conversation, message: Message) => {
 }
 
 const toUserMessage = (id: string, prompt: ReadonlyArray<ContentBlock>): UserMessage => {
-  const parts = prompt.filter(RunAgentInput.isForPeople).map(ToolCalls.toPart)
+  const parts = prompt.filter(RunAgentInput.isForPeople).map(AguiPart.fromBlock)
   const texts = parts.flatMap((part) => part.type === "text" ? [part.text] : [])
   return { id, role: "user", content: texts.length === parts.length ? texts.join("\n") : parts }
 }

@@ -144,7 +144,13 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
     const { runId, seq } = yield* sessions.prompt(id, {
       content: RunAgentInput.promptOf(said, asked),
       idempotencyKey: input.runId
-    })
+    }).pipe(
+      // to queue and to steer are no words of this protocol
+      Effect.catchTag("SessionBusy", ({ runId }) => {
+        const message = `the thread is in a turn; wait for its end, or cancel it with POST /v1/sessions/${id}/cancel`
+        return Effect.fail(new SessionBusy({ sessionId: id, runId, message }))
+      })
+    )
     const state = yield* projection.at(id, seq)
     if (seq <= head && !RunAgentInput.isAsked(said.said, state.asked)) {
       const message = `the run id ${JSON.stringify(input.runId)} was used for another prompt; each run needs its own`

@@ -10,7 +10,8 @@ import { type ContentPart, EventType } from "@ag-ui/core"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
-import type { ContentBlock, ToolContent } from "../../domain/Content.js"
+import * as AguiPart from "../../domain/AguiPart.js"
+import type { ToolContent } from "../../domain/Content.js"
 import * as Pen from "./Pen.js"
 import type * as State from "./State.js"
 
@@ -90,37 +91,12 @@ const showProgress = (pen: Pen.Pen, call: Unanswered, event: Told, isTold: boole
 /** A result is text; how a file changed and what a terminal shows are not. */
 const isShown = (content: ToolContent): boolean => content.type !== "content"
 
-/** @since 0.1.0 */
-export const toPart = (block: ContentBlock): ContentPart => {
-  switch (block.type) {
-    case "text":
-      return { type: "text", text: block.text }
-    case "image":
-    case "audio":
-      return { type: block.type, source: { type: "data", value: block.data, mimeType: block.mimeType } }
-    case "resource_link":
-      return {
-        type: "document",
-        source: { type: "url", value: block.uri, ...block.mimeType == null ? {} : { mimeType: block.mimeType } }
-      }
-    case "resource": {
-      const { resource } = block
-      return "text" in resource
-        ? { type: "text", text: resource.text }
-        : {
-          type: "document",
-          source: { type: "data", value: resource.blob, mimeType: resource.mimeType ?? "application/octet-stream" }
-        }
-    }
-  }
-}
-
 const toText = (value: unknown): string =>
   typeof value === "string" ? value : value === undefined || value === null ? "" : JSON.stringify(value)
 
 const toResult = (content: ReadonlyArray<ToolContent>, rawOutput: unknown): string | Array<ContentPart> => {
   const parts = content.map((each): ContentPart =>
-    each.type === "content" ? toPart(each.content) : {
+    each.type === "content" ? AguiPart.fromBlock(each.content) : {
       type: "text",
       text: each.type === "diff" ? `changed ${each.path}` : `see the terminal ${each.terminalId}`
     }

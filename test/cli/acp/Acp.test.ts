@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as NodeChild from "node:child_process"
 import * as NodeFs from "node:fs"
 import { fileURLToPath } from "node:url"
+import { select, until } from "../../gateway/acp/fixture.js"
 import * as Program from "../../program.js"
 import * as Editor from "./Editor.js"
 
@@ -18,8 +19,6 @@ const live = (name: string, test: Effect.Effect<void, unknown, Scope.Scope>, tim
 const chunks = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, index) => `chunk ${from + index} `).join("")
 
-const select = (optionId: string) => ({ outcome: { outcome: "selected", optionId } })
-
 /** Where the sessions live, and how an editor gets there. */
 interface Place {
   readonly cwd: string
@@ -27,11 +26,12 @@ interface Place {
   readonly args: ReadonlyArray<string>
 }
 
-const inGateway = Effect.gen(function*() {
+const inGatewayWith = Effect.fnUntraced(function*(env: Record<string, string>) {
   const cwd = yield* Program.temporary
-  const gateway = yield* Program.gateway(cwd)
+  const gateway = yield* Program.gateway(cwd, env)
   return { cwd, gateway, args: ["--agent", "demo", "--url", gateway.url] }
 })
+const inGateway = inGatewayWith({})
 
 const inOwnProcess = Effect.map(Program.temporary, (cwd): Place => ({
   cwd,
@@ -195,7 +195,7 @@ describe.each(places)("holdfast acp, sessions %s", (_, make) => {
       // in a gateway the run goes on; with its own process it was lost, with what had been stored
       yield* place.gateway !== undefined
         ? loaded.says("chunk 30000 ")
-        : Editor.until("the run's end", () => loaded.notices().length > 0)
+        : until("the run's end", () => loaded.notices().length > 0)
       expect(loaded.heard()).toBe("/stream 10/stream 30000")
       expect(whole.startsWith(loaded.said())).toBe(true)
       if (place.gateway !== undefined) expect(loaded.said()).toBe(whole)
@@ -274,9 +274,9 @@ describe.each(places)("holdfast acp, sessions %s", (_, make) => {
       const send = (id: number, method: string, params: object) =>
         Effect.sync(() => child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`))
       yield* send(0, "initialize", { protocolVersion: 1, clientCapabilities: {} })
-      yield* Editor.until("the handshake", () => /"id":0,"result"/.test(read))
+      yield* until("the handshake", () => /"id":0,"result"/.test(read))
       yield* send(1, "session/new", { cwd: place.cwd, mcpServers: [] })
-      yield* Editor.until("the session", () => /"id":1,"result"/.test(read))
+      yield* until("the session", () => /"id":1,"result"/.test(read))
       const sessionId = /"sessionId":"(ses_\w+)"/.exec(read)?.[1] ?? ""
       child.stdout.pause()
       yield* send(2, "session/prompt", { sessionId, prompt: [{ type: "text", text: "/stream 50000" }] })
@@ -286,7 +286,7 @@ describe.each(places)("holdfast acp, sessions %s", (_, make) => {
       // what it was told so far is what the pipe holds, and a page
       expect(read.length).toBeLessThan(1_000_000)
       child.stdout.resume()
-      yield* Editor.until("the response", () => /"id":2,"result":{"stopReason":"end_turn"}}\n$/.test(read))
+      yield* until("the response", () => /"id":2,"result":{"stopReason":"end_turn"}}\n$/.test(read))
       const said = [...read.matchAll(/"text":"(chunk \d+ )"/g)].map(([, text]) => text)
       expect(said.join("")).toBe(chunks(1, 50_000))
 
@@ -319,6 +319,42 @@ describe.each(places)("holdfast acp, sessions %s", (_, make) => {
   )
 })
 
+describe("a session whose beginning the log has not kept", () => {
+  const env = { HOLDFAST_RETENTION_MAX_EVENTS: "40" }
+  const pruned: ReadonlyArray<readonly [name: string, place: Effect.Effect<Place, never, Scope.Scope>]> = [
+    ["in a gateway", inGatewayWith(env)],
+    ["in its own process", inOwnProcess]
+  ]
+  for (const [name, make] of pruned) {
+    live(
+      `EL6 is loaded from where it begins now, the editor is told so first, and goes on: ${name}`,
+      Effect.gen(function*() {
+        const place = yield* make
+        const first = yield* start(place, { env })
+        const session = yield* Editor.open(first, place.cwd)
+        yield* session.turn("/stream 300")
+        yield* session.turn("/tools")
+        yield* first.leave
+
+        const told = expect.stringMatching(/what happened before event \d+ is not kept any more/)
+        const second = yield* start(place, { env })
+        const loaded = yield* Editor.load(second, session.sessionId, place.cwd)
+        expect(loaded.updates()[0]).toStrictEqual({ sessionUpdate: "notice", severity: "info", title: told })
+        expect(loaded.notices()).toHaveLength(1)
+        expect(loaded.said()).toMatch(/Five tools were called; the last one was meant to fail\.$/)
+        expect(loaded.said()).not.toContain("chunk 200 ")
+        expect((yield* loaded.turn("/stream 2")).said).toBe(chunks(1, 2))
+        yield* second.leave
+
+        // one that knows no notices
+        const plain = yield* start(place, { env, capabilities: {} })
+        const [line] = (yield* Editor.load(plain, session.sessionId, place.cwd)).updates()
+        expect(line).toMatchObject({ sessionUpdate: "agent_message_chunk", content: { text: told } })
+      })
+    )
+  }
+})
+
 describe("holdfast acp beside other clients of a gateway", () => {
   live(
     "two editors on one session, and somebody with HTTP: each sees what the others do, and one answer settles for all",
@@ -333,7 +369,7 @@ describe("holdfast acp beside other clients of a gateway", () => {
       const [first, second] = [yield* one.asked(), yield* two.asked()]
       yield* second.answer(select("allow_once"))
       expect((yield* Fiber.join(prompt)).said).toMatch(/in the air/)
-      yield* Editor.until("it is taken back", first.withdrawn)
+      yield* until("it is taken back", first.withdrawn)
       yield* theirs.says("in the air")
       expect([mine.heard(), theirs.heard()]).toStrictEqual(["", "/permission"])
 
@@ -346,7 +382,7 @@ describe("holdfast acp beside other clients of a gateway", () => {
         yield* gateway.request("POST", `/v1/sessions/${mine.sessionId}/elicitations/${id}`, answer)
       }
       for (const session of [mine, theirs]) yield* session.says("first: reject_once, second: reject_once")
-      yield* Editor.until("all are taken back", () => asked.every(({ withdrawn }) => withdrawn()))
+      yield* until("all are taken back", () => asked.every(({ withdrawn }) => withdrawn()))
 
       // an answer of the editor settles it for the one with HTTP
       yield* gateway.prompt(mine.sessionId, "/permission")
@@ -388,7 +424,7 @@ describe("holdfast acp beside other clients of a gateway", () => {
         env: { HOLDFAST_DEMO_STATE: `${cwd}/.demo` }
       })
       expect((yield* Fiber.join(asking)).message).toMatch(/^the run was lost/)
-      yield* Editor.until("it is taken back", question.withdrawn)
+      yield* until("it is taken back", question.withdrawn)
       expect((yield* Fiber.join(waiting)).stopReason).toBe("end_turn")
       expect(session.said()).toBe(chunks(1, 10) + chunks(1, 20))
       second.process.kill("SIGTERM")
@@ -534,12 +570,12 @@ describe("a client that is not ours", () => {
       for (const output of [client.stdout, client.stderr]) {
         output.setEncoding("utf8").on("data", (text) => shown += text)
       }
-      yield* Editor.until("its question", () => shown.includes("Choose an option"))
+      yield* until("its question", () => shown.includes("Choose an option"))
       client.stdin.write("3\n")
-      yield* Editor.until("its end", () => client.exitCode !== null)
+      yield* until("its end", () => client.exitCode !== null)
       expect(shown).toMatch(/Permission requested: Sign the guest book/)
       expect(shown).toMatch(/Agent completed with: end_turn/)
-      yield* Editor.until("the program's end", () => Program.processesWith(`${cwd}/data`).length === 0)
+      yield* until("the program's end", () => Program.processesWith(`${cwd}/data`).length === 0)
     })
   )
 })

@@ -4,9 +4,9 @@
 import * as acp from "@agentclientprotocol/sdk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
 import * as NodeChild from "node:child_process"
 import { Readable, Writable } from "node:stream"
+import { everything, until } from "../../gateway/acp/fixture.js"
 import { main } from "../../program.js"
 
 export interface Exited {
@@ -28,19 +28,6 @@ export interface Options {
   readonly env?: Readonly<Record<string, string>>
   readonly capabilities?: acp.ClientCapabilities
 }
-
-const everything: acp.ClientCapabilities = {
-  elicitation: { form: {}, url: {} },
-  session: { notices: {}, configOptions: { boolean: {} } }
-}
-
-/** Looks until it is so. */
-export const until = (what: string, condition: () => boolean) =>
-  Effect.suspend(() => condition() ? Effect.void : Effect.fail(what)).pipe(
-    Effect.retry({ schedule: Schedule.spaced("10 millis") }),
-    Effect.timeoutFail({ duration: "40 seconds", onTimeout: () => what }),
-    Effect.orDieWith((what) => new Error(`never came: ${what}`))
-  )
 
 /** The process alone. It is killed when the scope closes. */
 export const spawn = Effect.fnUntraced(function*(options: Options, ...args: ReadonlyArray<string>) {

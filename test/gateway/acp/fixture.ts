@@ -59,7 +59,7 @@ export const everything: acp.ClientCapabilities = {
 export const until = (what: string, condition: () => boolean) =>
   Effect.suspend(() => condition() ? Effect.void : Effect.fail(what)).pipe(
     Effect.retry({ schedule: Schedule.spaced("2 millis") }),
-    Effect.timeoutFail({ duration: "20 seconds", onTimeout: () => what }),
+    Effect.timeoutFail({ duration: "40 seconds", onTimeout: () => what }),
     Effect.orDieWith((what) => new Error(`never came: ${what}`))
   )
 

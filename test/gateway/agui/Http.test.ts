@@ -190,6 +190,7 @@ describe("a run id", () => {
       yield* opened(running)
       const second = yield* post(running, input({ runId: "another" }))
       expect(second).toMatchObject({ status: 409, body: { _tag: "SessionBusy" } })
+      expect(second.body.message).toMatch(/^the thread is in a turn; .* POST \/v1\/sessions\/ses_\w+\/cancel$/)
       yield* Fiber.interrupt(first)
     }))
 })
@@ -334,7 +335,7 @@ describe("a join", () => {
       const whole = yield* Effect.fork(first.say("hi"))
       const second = client(running)
       const joined = yield* Effect.fork(Effect.zipRight(
-        Effect.repeat(sessions(running), { until: ([session]) => (session?.head ?? 0) >= 6 }),
+        Effect.repeat(Effect.delay(sessions(running), "5 millis"), { until: ([session]) => (session?.head ?? 0) >= 6 }),
         second.run({}, ({ type }) => {
           if (type === EventType.TOOL_CALL_START) Deferred.unsafeDone(gates[0], Exit.void)
           if (type === EventType.TOOL_CALL_RESULT) Deferred.unsafeDone(gates[1], Exit.void)
@@ -419,7 +420,9 @@ describe("the stream", () => {
         Effect.zipRight(Effect.forEach([1, 2, 3], (n) => say(text(`${n}`))), Effect.never)
       )
       const cut = yield* Effect.fork(post(running, input()))
-      const [session] = yield* Effect.repeat(sessions(running), { until: ([session]) => (session?.head ?? 0) >= 6 })
+      const [session] = yield* Effect.repeat(Effect.delay(sessions(running), "5 millis"), {
+        until: ([session]) => (session?.head ?? 0) >= 6
+      })
       yield* Fiber.interrupt(cut)
       yield* running.log.trim(session!.id, 5)
       // another life of the gateway, which remembers nothing

@@ -1,28 +1,30 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import * as Errors from "../../../src/domain/Errors.js"
 import { RunId, SessionId } from "../../../src/domain/Ids.js"
-import { connect, entry, get, id, memoryLog, request, session, start, until } from "../fixture.js"
+import {
+  closable,
+  connect,
+  entry,
+  fibersBeside,
+  get,
+  id,
+  memoryLog,
+  request,
+  rootFibers,
+  session,
+  start,
+  until
+} from "../fixture.js"
 import { connected, open, path } from "./client.js"
 
 leakFreeFile()
 
 const closed = { seq: 4, type: "SessionClosed" as const, json: `{"seq":4,"event":{"type":"SessionClosed"}}` }
-
-/** A gateway that the test closes itself. */
-const closable = Effect.fnUntraced(function*(...args: Parameters<typeof start>) {
-  const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
-  const gateway = yield* Scope.extend(start(...args), scope)
-  const close = Effect.map(Effect.timed(Scope.close(scope, Exit.void)), ([duration]) => Duration.toMillis(duration))
-  return { gateway, close }
-})
 
 describe("events", () => {
   it.scopedLive("come down after the cursor, as they are stored, and those that follow", () =>
@@ -497,11 +499,6 @@ describe("close", () => {
 
   it.scopedLive("leaves no fiber, however its clients left", () =>
     Effect.gen(function*() {
-      const roots = () => new Set(Fiber.unsafeRoots())
-      const left = (known: ReadonlySet<unknown>) =>
-        Effect.delay(Effect.sync(() => [...roots()].filter((fiber) => !known.has(fiber)).length), 10).pipe(
-          Effect.repeat({ until: (count) => count === 0, times: 200 })
-        )
       const log = memoryLog()
       log.append(1000)
       const { close, gateway } = yield* closable({
@@ -510,7 +507,7 @@ describe("close", () => {
         cancel: () => Effect.never
       })
       yield* request(gateway, "GET", "/health")
-      const before = roots()
+      const before = rootFibers()
       yield* Effect.forEach(["terminate", "close", "bad", "command"] as const, (how) =>
         Effect.forEach([0, 1, 5, 20, 60], (millis) =>
           Effect.scoped(Effect.gen(function*() {
@@ -523,7 +520,7 @@ describe("close", () => {
             if (how === "close") ws.close(3000)
             if (how !== "terminate") yield* Effect.sleep(10)
           }))), { concurrency: 10 })
-      expect(yield* left(before)).toBe(0)
+      expect(yield* fibersBeside(before)).toBe(0)
       yield* close
     }))
 })

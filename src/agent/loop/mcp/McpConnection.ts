@@ -22,13 +22,13 @@ import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
-import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as McpElicitation from "../../../domain/McpElicitation.js"
 import * as Heartbeat from "../../../lifecycle/stream/Heartbeat.js"
+import * as Intake from "../../../lifecycle/stream/Intake.js"
 import * as ChildProcess from "../../process/ChildProcess.js"
 import * as Environment from "../../process/Environment.js"
 import type { ProcessLedger } from "../../process/ProcessLedger.js"
@@ -219,10 +219,16 @@ export const connect = (options: Options): Effect.Effect<McpConnection, McpUnava
         const watch = yield* Heartbeat.make({ idle, scope })
         const open = yield* questions.open(context, watch.hold)
         // of a flood of it the newest is enough
-        const progress = yield* Mailbox.make<Progress>({ capacity: 1, strategy: "sliding" })
+        let newest: Option.Option<Progress> = Option.none()
+        const progressed = Intake.make<void>(1)
+        const onprogress = (progress: Progress) => {
+          newest = Option.some(progress)
+          if (!progressed.full()) progressed.push([undefined])
+        }
         yield* Effect.forkIn(
-          progress.take.pipe(
-            Effect.tap(watch.beat),
+          progressed.take.pipe(
+            Effect.zipRight(watch.beat),
+            Effect.flatMap(() => newest),
             Effect.flatMap((progress) => context.progress(McpTools.toProgress(progress))),
             Effect.forever,
             Effect.ignore,
@@ -241,7 +247,7 @@ export const connect = (options: Options): Effect.Effect<McpConnection, McpUnava
               client.callTool({ name: tool, arguments: args }, {
                 signal: AbortSignal.any([signal, given.signal]),
                 timeout: noTimeout,
-                onprogress: (message) => void progress.unsafeOffer(message)
+                onprogress
               })
             ),
           catch: (cause) => cause

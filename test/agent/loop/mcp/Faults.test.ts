@@ -110,6 +110,14 @@ describe("a server of 2025-11-25 with faults", () => {
       const { call, progress } = yield* open(faulty())
       expect(textOf(yield* call("flood"))).toBe("flooded")
       expect(progress.length).toBeLessThan(20_000)
+      const shown = progress.map(({ content }) => {
+        const [first] = content ?? []
+        return first?.type === "content" && first.content.type === "text"
+          ? Number.parseInt(first.content.text, 10)
+          : NaN
+      })
+      // never again what was shown before, nor something older
+      expect(shown).toEqual([...new Set(shown)].toSorted((a, b) => a - b))
     }))
 
   it.scopedLive("that has more tools by now tells so, and they are there", () =>
