@@ -83,5 +83,9 @@ export const bareHistory = (database: string): Promise<Server> =>
 /** AG-UI's interrupt and resume with nothing behind them. */
 export const bareAgui = (): Promise<Server> => start(source(new URL("bareAgui.ts", import.meta.url)))
 
+/** The same with an agent's process and SQLite behind them, and nothing else. */
+export const floorAgui = (): Promise<Server> =>
+  withFolder((folder) => [...source(new URL("floorAgui.ts", import.meta.url)), path.join(folder, "bench.db")])
+
 /** The agentctl host of the tests. */
 export const agentctlHost = (): Promise<Server> => start(source(new URL("agentctlHost.ts", import.meta.url)))

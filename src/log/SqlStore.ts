@@ -159,8 +159,7 @@ export const make: Effect.Effect<EventStore, StoreTooNew | EventLogUnavailable, 
 
     /** On a reserved connection, without the span and the savepoints of `withTransaction`: this is the event path. */
     const commit = (advances: ReadonlyArray<Advance>) => (connection: Connection) => {
-      const run = (text: string, rows: Rows = []) =>
-        connection.execute(text, rows.flatMap(Object.values), undefined)
+      const run = (text: string, rows: Rows = []) => connection.execute(text, rows.flatMap(Object.values), undefined)
       return Effect.gen(function*() {
         yield* run("BEGIN")
         const ordinals = new Map<unknown, unknown>()

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import {
@@ -50,6 +51,17 @@ describe("start", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(start({}, { host: "192.0.2.1", token: Redacted.make("secret") }))
       expect(error).toMatchObject({ _tag: "AddressUnavailable", host: "192.0.2.1", code: "EADDRNOTAVAIL" })
+    }))
+
+  it.scopedLive("a request has a span, and none where tracing is off", () =>
+    Effect.gen(function*() {
+      for (const traced of [true, false]) {
+        const spans: Array<boolean> = []
+        const see = Effect.map(Effect.option(Effect.currentParentSpan), (span) => void spans.push(Option.isSome(span)))
+        const gateway = yield* Effect.withTracerEnabled(start({ get: () => Effect.as(see, session) }), traced)
+        expect((yield* request(gateway, "GET", path)).status).toBe(200)
+        expect(spans).toEqual([traced])
+      }
     }))
 
   it.scopedLive("/openapi.json has every route and every error, /docs shows it, / leads there", () =>

@@ -191,11 +191,14 @@ export const open = (options: {
   )
 
   /** The reader has come to the head of the log. */
-  const caughtUp: View["next"] = Effect.flatMap(waiting, (questions) =>
-    questions.length === 0 ? follow : Effect.flatMap(
-      Effect.zipRight(Effect.sleep(settle), waiting),
-      (questions) => questions.length === 0 ? follow : Effect.sync(() => Option.some([interrupt(questions)]))
-    ))
+  const caughtUp: View["next"] = Effect.flatMap(
+    waiting,
+    (questions) =>
+      questions.length === 0 ? follow : Effect.flatMap(
+        Effect.zipRight(Effect.sleep(settle), waiting),
+        (questions) => questions.length === 0 ? follow : Effect.sync(() => Option.some([interrupt(questions)]))
+      )
+  )
 
   let opened = opening.length === 0
   const next: View["next"] = Effect.suspend(() => {

@@ -93,12 +93,14 @@ const reading = Effect.gen(function*() {
   const run = { threadId: "t", runId: "r" }
   const reader = yield* sessions.reader({ session, after: 1 }, { follow: true })
   const view = View.open({ sessions, projection, encoding: Encoding.sse, run, reader, state, opening: [] })
-  const read = yield* Stream.unfoldEffect(undefined, () =>
-    Effect.map(view.next, Option.map((groups) => [Chunk.fromIterable(groups), undefined]))).pipe(
-      Stream.runCollect,
-      Effect.map((pages) => events(Chunk.flatten(pages))),
-      Effect.fork
-    )
+  const read = yield* Stream.unfoldEffect(
+    undefined,
+    () => Effect.map(view.next, Option.map((groups) => [Chunk.fromIterable(groups), undefined]))
+  ).pipe(
+    Stream.runCollect,
+    Effect.map((pages) => events(Chunk.flatten(pages))),
+    Effect.fork
+  )
   return { ...test, read }
 })
 
