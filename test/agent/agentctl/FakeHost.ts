@@ -71,6 +71,8 @@ export interface FakeHost {
   /** How much waits to be sent to the one who reads. */
   readonly unsent: () => number
   readonly instances: Map<string, Fields>
+  /** Somebody uses the nonce up; the token. */
+  readonly handshake: Effect.Effect<string>
   /** What its agent can, as it says when it is initialized. */
   readonly supports: Set<string>
   /** Of the request that it was told last. */
@@ -234,6 +236,7 @@ export const make = Effect.fnUntraced(function*() {
       used = true
       return send(200, { token: token() })
     }
+    if (url === "/health") return send(200, { status: "ok" })
     if (request.headers.authorization !== `Bearer ${token()}`) return send(401, { error: "invalid auth token" })
     const id = /^\/api\/v1\/instances\/(.+)$/.exec(url)?.[1]
     if (url === "/api/v1/instances" && method === "POST") {
@@ -333,6 +336,10 @@ export const make = Effect.fnUntraced(function*() {
     },
     faults,
     supports,
+    handshake: Effect.sync(() => {
+      used = true
+      return token()
+    }),
     lastId: () => lastId,
     starts: () => starts,
     tellPort: (port) => void (told = port),

@@ -3,6 +3,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as AgentHost from "../../agent/agentctl/FakeHost.js"
 import * as AguiServer from "../../agent/agui/server.js"
 import * as Program from "../program.js"
 
@@ -108,6 +109,9 @@ describe("the commands against a gateway", () => {
     "agents lists what there is, and with --probe what each can do or why it does not start",
     Effect.gen(function*() {
       const server = yield* AguiServer.start({})
+      const host = yield* AgentHost.make()
+      host.supports.add("image").add("prompt_queueing")
+      const token = yield* host.handshake
       const cwd = yield* Program.folder
       const { stdout: plain } = yield* Program.run({ cwd, env: { PATH: "" } }, "agents")
       expect(plain).toMatch(/^AGENT +KIND +FROM +COMMAND\ndemo \* +acp +built in +.* demo-agent\n$/)
@@ -121,12 +125,18 @@ agents:
   gone: { kind: acp, command: no-such-agent }
   remote: { kind: agui, url: "${server.url}", events: "${server.url}events" }
   nobody: { kind: agui, url: "http://127.0.0.1:1/" }
+  host: { kind: agentctl, url: "${host.url}", token: "${token}" }
+  nonce: { kind: agentctl, url: "${host.url}", nonce: used }
+  wrong: { kind: agentctl, url: "${host.url}", token: wr0ng }
+  dead: { kind: agentctl, url: "http://127.0.0.1:1", nonce: used }
 `
           )
         )
       )
       const { code, stdout } = yield* Program.run({ cwd, env }, "agents", "--probe", "--json")
-      const [gone, remote, nobody, demo] = stdout.trim().split("\n").map((line) => JSON.parse(line))
+      const [gone, remote, nobody, hosted, nonce, wrong, dead, demo] = stdout.trim().split("\n").map((line) =>
+        JSON.parse(line)
+      )
       expect(gone).toMatchObject({ name: "gone", from: "configured", default: true, probe: { ok: false } })
       expect(gone.probe.error).toMatch(/the command "no-such-agent" is not there/)
       expect(remote).toMatchObject({
@@ -135,6 +145,15 @@ agents:
         probe: { ok: true, abilities: ["runs", "events"] }
       })
       expect(nobody.probe).toMatchObject({ ok: false, error: expect.stringMatching(/cannot be reached.*ECONNREFUSED/) })
+      expect(hosted).toMatchObject({
+        kind: "agentctl",
+        probe: { ok: true, name: "fake", abilities: ["image", "steer", "shell", "processes", "git"] }
+      })
+      expect(host.instances.size).toBe(0)
+      expect(nonce.probe).toMatchObject({ ok: true, note: expect.stringContaining("its nonce was not tried") })
+      expect(wrong.probe.error).toMatch(/invalid auth token\. The configured token is not the host's/)
+      expect(dead.probe.error).toMatch(/the agent host at http:\/\/127.0.0.1:1 cannot be reached: connect ECONNREFUSED/)
+      expect(stdout).not.toContain("wr0ng")
       expect(demo).toMatchObject({
         name: "demo",
         probe: { ok: true, abilities: expect.arrayContaining(["load", "resume", "image"]), modes: ["plain", "verbose"] }
