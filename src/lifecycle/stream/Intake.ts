@@ -48,17 +48,18 @@ const wake = (waiting: Waiting): undefined => {
 
 /** A class for the sake of memory: each session has one, and most are idle. */
 class Bounded<A, E> implements Intake<A, E> {
-  private takers: Waiting
-  private pushers: Waiting
-  private items: Array<A> = []
-  private over: Exit.Exit<void, E> | undefined
+  // hidden also from whoever prints what it is part of, as a tracer may: what waits here is not for everybody
+  #takers: Waiting
+  #pushers: Waiting
+  #items: Array<A> = []
+  #over: Exit.Exit<void, E> | undefined
 
   constructor(private readonly capacity: number) {}
 
   push(more: Iterable<A>): void {
-    if (this.over !== undefined) return
-    for (const item of more) this.items.push(item)
-    if (this.items.length > 0) this.takers = wake(this.takers)
+    if (this.#over !== undefined) return
+    for (const item of more) this.#items.push(item)
+    if (this.#items.length > 0) this.#takers = wake(this.#takers)
   }
 
   offer(more: Iterable<A>): Effect.Effect<void> {
@@ -70,14 +71,14 @@ class Bounded<A, E> implements Intake<A, E> {
 
   full(): boolean {
     // after the end nothing is kept, and nobody needs to wait for it
-    return this.items.length >= this.capacity && this.over === undefined
+    return this.#items.length >= this.capacity && this.#over === undefined
   }
 
   get room(): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
       if (!this.full()) return resume(Effect.void)
       const go = () => resume(Effect.void)
-      const pushers = this.pushers ??= new Set()
+      const pushers = this.#pushers ??= new Set()
       pushers.add(go)
       return Effect.sync(() => pushers.delete(go))
     })
@@ -85,31 +86,31 @@ class Bounded<A, E> implements Intake<A, E> {
 
   get take(): Effect.Effect<A, E | Cause.NoSuchElementException> {
     return this.taking(() => {
-      const first = Arr.head(this.items)
-      this.items.shift()
+      const first = Arr.head(this.#items)
+      this.#items.shift()
       return first
     })
   }
 
   get takeAll(): Effect.Effect<readonly [items: Chunk.Chunk<A>, done: boolean], E> {
     return this.taking(() => {
-      const all = Chunk.unsafeFromArray(this.items)
-      this.items = []
-      return Effect.succeed([all, this.over !== undefined && Exit.isSuccess(this.over)] as const)
+      const all = Chunk.unsafeFromArray(this.#items)
+      this.#items = []
+      return Effect.succeed([all, this.#over !== undefined && Exit.isSuccess(this.#over)] as const)
     })
   }
 
   end(exit: Exit.Exit<void, E>): void {
-    this.over ??= exit
-    this.takers = wake(this.takers)
-    this.pushers = wake(this.pushers)
+    this.#over ??= exit
+    this.#takers = wake(this.#takers)
+    this.#pushers = wake(this.#pushers)
   }
 
   private get something(): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
-      if (this.items.length > 0 || this.over !== undefined) return resume(Effect.void)
+      if (this.#items.length > 0 || this.#over !== undefined) return resume(Effect.void)
       const go = () => resume(Effect.void)
-      const takers = this.takers ??= new Set()
+      const takers = this.#takers ??= new Set()
       takers.add(go)
       return Effect.sync(() => takers.delete(go))
     })
@@ -117,14 +118,14 @@ class Bounded<A, E> implements Intake<A, E> {
 
   private taking<B, E2>(get: () => Effect.Effect<B, E2>): Effect.Effect<B, E | E2> {
     return Effect.suspend(() => {
-      if (this.items.length > 0) {
+      if (this.#items.length > 0) {
         const got = get()
-        if (!this.full()) this.pushers = wake(this.pushers)
+        if (!this.full()) this.#pushers = wake(this.#pushers)
         return got
       }
-      return this.over === undefined
+      return this.#over === undefined
         ? Effect.zipRight(this.something, this.taking(get))
-        : Effect.zipRight(this.over, get())
+        : Effect.zipRight(this.#over, get())
     })
   }
 }
