@@ -47,7 +47,7 @@ const findCut = (text: string): Cut | undefined => {
     const [, marks] = fence.exec(line) ?? []
     if (marks !== undefined) {
       // a cut part begins with it again, so it must stay short
-      if (open === "") open = line.trim().slice(0, marks.length + 32)
+      if (open === "") open = line.trim().slice(0, whole(line.trim(), marks.length + 32))
       else if (marks.startsWith(/^(`+|~+)/.exec(open)?.[0] ?? "")) open = ""
     }
     emptyBefore = line.trim() === ""

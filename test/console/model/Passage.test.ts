@@ -43,6 +43,13 @@ describe("extend", () => {
     expect(parts.map((part, index) => index === 0 ? part : part.slice(6)).join("")).toBe(text)
   })
 
+  it("repeats a long fence as far as its characters are whole", () => {
+    for (const info of ["", "x"]) {
+      const [, second = ""] = Passage.extend(`~~~${info}${"😀".repeat(50)}\n`, "z".repeat(40_000))
+      expect(second).toMatch(/^~~~x?😀+\nz/u)
+    }
+  })
+
   it("cuts any text into parts that are not too long, in which every character is whole", () => {
     const piece = FastCheck.oneof(
       FastCheck.constantFrom("\n", "\n\n", "```", "~~~~", " ", "- ", "> ", "😀"),
