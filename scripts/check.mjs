@@ -13,10 +13,8 @@ import { fileURLToPath } from "node:url"
 process.chdir(fileURLToPath(new URL("..", import.meta.url)))
 
 const { scripts } = JSON.parse(fs.readFileSync("package.json", "utf8"))
-// what does not compile is not worth a look by the others, and the tests and the package are of what was built
-const first = ["types", "build"]
-// side by side, and beside the tests: those wait more than they work, and these take only what is left of the processors
-const lanes = [["effects", "unused", "committed"], ["lint", "floors", "package"]]
+// side by side; within a lane in order, because the package is what was built
+const lanes = [["effects", "unused", "committed"], ["lint", "floors", "build", "package"]]
 const chosen = process.argv.slice(2)
 for (const name of chosen) {
   if (scripts[`check:${name}`] === undefined) throw new Error(`there is no check "${name}"`)
@@ -41,25 +39,24 @@ const run = (command, stdio) =>
     child.on("close", (code) => resolve({ ok: code === 0, output }))
   })
 
-const check = async (name, { before = "", flags = "", stdio = "pipe" } = {}) => {
+const check = async (name, { flags = "", stdio = "pipe" } = {}) => {
   const start = performance.now()
-  const { ok, output } = await run(`${before} ${scripts[`check:${name}`]} ${flags}`, stdio)
+  const { ok, output } = await run(`${scripts[`check:${name}`]} ${flags}`, stdio)
   const seconds = ((performance.now() - start) / 1000).toFixed(1)
   console.log(`${ok ? "ok  " : "FAIL"} ${name.padEnd(10)} ${seconds.padStart(6)} s`)
   if (!ok) console.log(output)
   return ok
 }
 
-const runLane = async (names, options) => {
+const runLane = async (names) => {
   for (const name of names) {
     if (chosen.length > 0 && !chosen.includes(name)) continue
-    if (await check(name, options)) passed++
+    if (await check(name)) passed++
     else failed++
   }
 }
 
 const runTests = async () => {
-  if (chosen.length > 0 && !chosen.includes("tests")) return
   const ok = await check("tests", {
     flags: `--reporter=default --reporter=json --outputFile.json=${report}`,
     stdio: "inherit"
@@ -76,9 +73,11 @@ const runTests = async () => {
   failed += ok ? 0 : Math.max(1, numFailedTests + brokenFiles)
 }
 
-await runLane(first)
+await runLane(["types"])
+// what does not compile is not worth a look by the others
 if (failed === 0) {
-  await Promise.all([...lanes.map((lane) => runLane(lane, { before: "nice -n 19" })), runTests()])
+  await Promise.all(lanes.map(runLane))
+  if (chosen.length === 0 || chosen.includes("tests")) await runTests()
   // not beside others: it uses every core, and what it gets done depends on that
   await runLane(["stress"])
 }
