@@ -173,10 +173,16 @@ describe("the listener", () => {
 
   it.scopedLive("SM7 finds a peer that is gone without closing the connection (ambient: it read for ever)", () =>
     Effect.gen(function*() {
-      const server = yield* start({ events: (listener) => listener.raw("retry: 1\n\n") })
+      const server = yield* start({
+        events: (listener) => {
+          listener.raw("retry: 1\n\n")
+          listener.send(task(`hello ${listener.number}`))
+        }
+      })
       const network = yield* FaultyNetwork.make({ port: server.port })
       const agent = yield* connect({ ...options(network.url), eventsIdle: Duration.millis(200) })
-      yield* until("somebody listens", () => server.listeners.length === 1)
+      // heard, and not only said: a dial whose answer is held up has another deadline
+      yield* agent.take(isTask("hello 1"))
       yield* network.stall
       yield* until("it was dialed again", () => server.sockets.size > 1)
       yield* network.resume
