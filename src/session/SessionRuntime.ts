@@ -5,7 +5,7 @@
  */
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
@@ -14,8 +14,8 @@ import * as Stream from "effect/Stream"
 import type { AgentConnection, Agents, Coalesce } from "../agent/Agent.js"
 import type { RunOutcome, SessionEvent } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
-import type { LogError } from "../domain/Errors.js"
-import { AgentUnsupported, DecisionNotFound, LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
+import type { AgentUnsupported, LogError } from "../domain/Errors.js"
+import { DecisionNotFound, LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
 import { freshRunId, type RunId } from "../domain/Ids.js"
 import type { Draft, SessionState } from "../domain/Session.js"
 import type { Traceparent } from "../domain/Traceparent.js"
@@ -24,6 +24,7 @@ import type { Cause, Covered, RestartStorm } from "../lifecycle/RestartCoalescer
 import type { StreamManager } from "../lifecycle/StreamManager.js"
 import type { EventLog } from "../log/EventLog.js"
 import * as AgentLink from "./AgentLink.js"
+import * as Cancel from "./Cancel.js"
 import * as Hearing from "./Hearing.js"
 import * as History from "./History.js"
 import * as Lock from "./Lock.js"
@@ -98,10 +99,6 @@ const forgotten: SessionEvent = {
   message: "the agent could not load the session: it starts anew and knows nothing of what was said before"
 }
 
-/** A fiber inherits that its parent cannot be interrupted, and would then hold up the scope that it lives in. */
-const forkInterruptible = <A, E, R>(effect: Effect.Effect<A, E, R>, scope: Scope.Scope) =>
-  Effect.forkIn(Effect.interruptible(effect), scope)
-
 /**
  * @since 0.1.0
  */
@@ -118,7 +115,6 @@ export const make = Effect.fnUntraced(function*(options: {
 }) {
   const { bridge, limits, log, restarts, session, streams } = options
   const sessionId = session.id
-  const grace = Duration.format(limits.cancelGrace)
   const scope = yield* Effect.scope
   // closing goes the other way: restarts, then the agent, then what its end has not ended yet (RS2)
   const turns = yield* Scope.fork(scope, ExecutionStrategy.sequential)
@@ -290,58 +286,18 @@ export const make = Effect.fnUntraced(function*(options: {
       return drop(dropped, reason)
     })
 
-  /** What an agent goes on with after it was told to stop is not part of this session's story any more. */
-  const giveUp = (run: Run.Run) =>
-    lock(Effect.suspend(() => {
-      if (!run.speaking) return Effect.void
-      const message = `the agent did not stop the run ${run.id} within ${grace}; it may go on with it unseen`
-      return Effect.zipRight(
-        recorder.end({ event: { type: "Warning", message }, runId: run.id }),
-        hearing.end(run, { _tag: "Cancelled" })
-      )
-    }))
-
-  /** Under the lock; waits for nothing that an agent does. */
-  const cancelRun = (run: Run.Run) =>
-    Effect.suspend(() => {
-      if (run.cancelled) return Effect.void
-      const all = [run, ...runs.within(run)]
-      for (const each of all) each.cancelled = true
-      if (!run.speaking) return Effect.asVoid(Deferred.succeed(run.done, { _tag: "Cancelled" }))
-      const isTurn = run === runs.turn
-      const tell = Effect.flatMap(
-        link.current,
-        Option.match({
-          onNone: () => Effect.void,
-          onSome: ({ cancel, cancelRun }) => isTurn ? cancel : cancelRun?.(run.id) ?? Effect.void
-        })
-      )
-      const escalate = Effect.zipRight(
-        Effect.sleep(limits.cancelGrace),
-        // the agent is not ended for one of many runs: the turn and the others are at work in it
-        isTurn
-          ? link.drop(`it did not stop within ${grace} after it was told to`)
-          : forkInterruptible(giveUp(run), turns)
-      )
-      return Effect.forEach(all, ({ id }) => bridge.withdraw({ sessionId, runId: id }, "the run was cancelled")).pipe(
-        Effect.zipRight(forkInterruptible(tell, run.scope)),
-        Effect.zipRight(forkInterruptible(escalate, run.scope)),
-        Effect.asVoid
-      )
-      // whoever cancels may leave, but not halfway
-    }).pipe(Effect.uninterruptible)
-
-  /** Nothing is told to be over that goes on. */
-  const isStoppable = (run: Run.Run) =>
-    Effect.flatMap(link.current, (there) => {
-      if (Option.isNone(there) || run.cancelled || there.value.cancelRun?.(run.id) !== undefined) return Effect.void
-      const message = `the agent ${session.agent} cannot stop the run ${run.id} alone; ${
-        run.parent === undefined
-          ? "a restart of the session ends it"
-          : "it ends with the run that it is nested in"
-      }`
-      return Effect.fail(new AgentUnsupported({ capability: "cancelRun", message }))
-    })
+  const cancel = Cancel.make({
+    sessionId,
+    agent: session.agent,
+    bridge,
+    hearing,
+    link,
+    lock,
+    recorder,
+    runs,
+    scope: turns,
+    grace: limits.cancelGrace
+  })
 
   /** What was accepted with the same key. */
   const acceptedBefore = (key: string | undefined) =>
@@ -387,7 +343,7 @@ export const make = Effect.fnUntraced(function*(options: {
       const event: SessionEvent = { type: "RunQueued", prompt: content, ...fields }
       const seq = yield* Effect.uninterruptible(Effect.tap(recorder.begin({ event, runId: run.id }), () => {
         queue = whenBusy === "steer" ? [run, ...queue] : [...queue, run]
-        return stops ? cancelRun(turn) : Effect.void
+        return stops ? cancel.turn(turn) : Effect.void
       }))
       return { runId: run.id, seq }
     }))
@@ -433,8 +389,7 @@ export const make = Effect.fnUntraced(function*(options: {
         dropQueued((run) => id === undefined || run.id === id, "it was cancelled"),
         Effect.suspend(() => {
           const run = id === undefined ? runs.turn : runs.get(id)
-          if (run === undefined || run === runs.turn) return run === undefined ? Effect.void : cancelRun(run)
-          return Effect.zipRight(isStoppable(run), cancelRun(run))
+          return run === undefined ? Effect.void : cancel.run(run)
         })
       )),
     restart: request,
