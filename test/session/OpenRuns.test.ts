@@ -296,6 +296,30 @@ describe("a cancel", () => {
       checkHistory([...yield* history(id)].filter(({ runId }) => runId !== background))
     }))
 
+  it.scoped("EB4 of the turn: what is nested in it asks nobody any more", () =>
+    Effect.gen(function*() {
+      const { after, finish, id, run, sessions, signal, turn } = yield* strings
+      yield* signal(opened(child, "parent", turn))
+      yield* TestClock.adjust("10 millis")
+      yield* sessions.cancel(id)
+      const replied = yield* Deferred.make<unknown>()
+      yield* signal({
+        _tag: "Asked",
+        request: confirmation,
+        reply: (answer) => Deferred.succeed(replied, answer),
+        elsewhere: hang,
+        run: child
+      })
+      expect(yield* Deferred.await(replied)).toStrictEqual(Option.none())
+      yield* signal(stopped(turn, "cancelled"))
+      yield* finish(id, run)
+      expect(told(yield* after)).toStrictEqual([
+        ["RunStarted", child],
+        ["RunEnded(Cancelled)", child],
+        ["RunEnded(Cancelled)", turn]
+      ])
+    }))
+
   it.scoped("of a run that the agent opened stops that one only", () =>
     Effect.gen(function*() {
       const { asked, finish, id, prompt, sessions } = yield* scripted({ turn: both })

@@ -54,6 +54,9 @@ const events = (response: http.ServerResponse) => {
   return response
 }
 
+/** Both ends of those that are in this process. */
+const connections = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length
+
 const eventually = (what: () => boolean) =>
   Effect.sleep("5 millis").pipe(Effect.repeat({ until: what }), Effect.timeout("5 seconds"), Effect.orDie)
 
@@ -195,13 +198,49 @@ describe("SseSource", () => {
       const { pull } = yield* Scope.extend(source.connect, scope)
       yield* pull
       const waiting = yield* Effect.fork(Effect.exit(pull))
+      const open = connections()
       yield* Scope.close(scope, Exit.void)
+      expect(connections()).toBe(open - 1)
       yield* Fiber.interrupt(waiting)
       yield* eventually(() => sockets.size === 0)
       const dialing = yield* Effect.fork(Effect.scoped(source.connect))
       yield* eventually(() => sockets.size === 1)
       yield* Fiber.interrupt(dialing)
       yield* eventually(() => sockets.size === 0)
+    }))
+
+  it.scopedLive("SM8 what nobody pulls stays with the peer, and comes when it is pulled", () =>
+    Effect.gen(function*() {
+      const count = 4000
+      let written = 0
+      const { request } = yield* server(({ response }) => {
+        events(response)
+        const write = (): void => {
+          while (written < count) {
+            if (!response.write(`data: ${String(written++).padStart(10_000)}\n\n`)) {
+              return void response.once("drain", write)
+            }
+          }
+          response.end()
+        }
+        write()
+      })
+      const source = yield* SseSource.make({ request })
+      const connection = yield* source.connect
+      yield* connection.pull
+      // the peer writes until it may no more, and then no more for as long as nobody pulls
+      let before = -1
+      yield* Effect.repeat(Effect.sleep("100 millis"), {
+        until: () => {
+          const still = written === before
+          before = written
+          return still
+        }
+      })
+      expect(written).toBeLessThan(count)
+      const { exit, seen } = yield* all(connection)
+      expect(exit).toStrictEqual(Exit.fail(Option.none()))
+      expect(Number(seen.at(-1)?.data)).toBe(count - 1)
     }))
 
   it.scopedLive("a stream over it goes on where it was, as late as the server asks, and finds a silent one", () =>
