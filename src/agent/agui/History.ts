@@ -44,9 +44,14 @@ const text = (role: "assistant" | "user", messageId: string, delta: string): Rea
   { type: EventType.TEXT_MESSAGE_CONTENT, messageId, delta }
 ]
 
-/** Of one thread; calls whose input was told are remembered. */
-const translate = () => {
+/** Of one thread: `whole`, if the log has all of it. */
+const translate = (whole: boolean) => {
+  /** Calls that were begun: some agents fail, and for ever, with a result whose call is forgotten. */
+  const begun = new Set<string>()
+  /** Those whose input was told. */
   const given = new Set<string>()
+  /** Changes fit nothing before it. */
+  let hasState = whole
 
   const input = (toolCallId: string, value: unknown): ReadonlyArray<AGUIEvent> => {
     if (value === undefined || given.has(toolCallId)) return []
@@ -70,12 +75,16 @@ const translate = () => {
       }
       case "ToolCallStarted": {
         const { name, rawInput, title, toolCallId } = event
-        const begun = { type: EventType.TOOL_CALL_START, toolCallId, toolCallName: name ?? title } as const
-        return [begun, ...input(toolCallId, rawInput)]
+        begun.add(toolCallId)
+        return [
+          { type: EventType.TOOL_CALL_START, toolCallId, toolCallName: name ?? title },
+          ...input(toolCallId, rawInput)
+        ]
       }
       case "ToolCallUpdated":
         return input(event.toolCallId, event.rawInput)
       case "ToolCallEnded": {
+        if (!begun.has(event.toolCallId)) return []
         const blocks = (event.content ?? []).flatMap((item): ReadonlyArray<ContentBlock> =>
           item.type === "content" ? [item.content] : []
         )
@@ -88,8 +97,11 @@ const translate = () => {
           role: "tool"
         }]
       }
-      case "Extension":
-        return ofExtension(event.name, event.payload)
+      case "Extension": {
+        const told = ofExtension(event.name, event.payload)
+        hasState ||= told.some(({ type }) => type === EventType.STATE_SNAPSHOT)
+        return hasState ? told : told.filter(({ type }) => type !== EventType.STATE_DELTA)
+      }
       default:
         return []
     }
@@ -105,10 +117,14 @@ export const restore = (
   { conversation, reader }: Pick<Thread, "conversation" | "reader">,
   stored: Iterable<StoredEvent>
 ) => {
-  const all = [...stored]
-  const over = new Set<RunId | undefined>(all.flatMap(({ event, runId }) => event.type === "RunEnded" ? [runId] : []))
-  const toEvents = translate()
-  for (const { event, runId } of all) {
+  const over = new Set<RunId | undefined>()
+  let oldest = Number.POSITIVE_INFINITY
+  for (const { event, runId, seq } of stored) {
+    if (event.type === "RunEnded") over.add(runId)
+    oldest = Math.min(oldest, seq)
+  }
+  const toEvents = translate(oldest === 1)
+  for (const { event, runId } of stored) {
     if (event.type === "RunStarted") {
       if (over.has(runId) && event.until === undefined && event.prompt.length > 0) {
         conversation.add(Conversation.ofPrompt(`${runId}-prompt`, event.prompt))
