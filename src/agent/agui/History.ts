@@ -8,11 +8,12 @@
  * @since 0.1.0
  */
 import { type AGUIEvent, EventType } from "@ag-ui/core"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
 import type { SessionEvent } from "../../domain/AgentEvent.js"
 import type { ContentBlock } from "../../domain/Content.js"
-import type { RunId } from "../../domain/Ids.js"
 import type { StoredEvent } from "../../domain/StoredEvent.js"
 import * as Conversation from "./Conversation.js"
 import * as Decode from "./Decode.js"
@@ -109,30 +110,31 @@ const translate = (whole: boolean) => {
 }
 
 /**
- * Before anything else is heard. The run that is open is the one that the thread comes up for: its prompt is still to come.
+ * Before anything else is heard, an event at a time: a log may be far longer than what of it is sent. The run that is open is the one that
+ * the thread comes up for: its prompt is still to come.
  *
  * @since 0.1.0
  */
-export const restore = (
+export const restore = <E, R>(
   { conversation, reader }: Pick<Thread, "conversation" | "reader">,
-  stored: Iterable<StoredEvent>
-) => {
-  const over = new Set<RunId | undefined>()
-  let oldest = Number.POSITIVE_INFINITY
-  for (const { event, runId, seq } of stored) {
-    if (event.type === "RunEnded") over.add(runId)
-    oldest = Math.min(oldest, seq)
-  }
-  const toEvents = translate(oldest === 1)
-  for (const { event, runId } of stored) {
+  stored: Stream.Stream<StoredEvent, E, R>
+): Effect.Effect<void, E, R> => {
+  const open = new Set<string>()
+  let toEvents: ReturnType<typeof translate> | undefined
+  const hear = ({ event, runId, seq }: StoredEvent) => {
+    toEvents ??= translate(seq === 1)
     if (event.type === "RunStarted") {
-      if (over.has(runId) && event.until === undefined && event.prompt.length > 0) {
-        conversation.add(Conversation.ofPrompt(`${runId}-prompt`, event.prompt))
-      }
-      continue
+      if (event.until !== undefined || event.prompt.length === 0) return
+      const prompt = `${runId}-prompt`
+      open.add(prompt)
+      return conversation.add(Conversation.ofPrompt(prompt, event.prompt))
     }
+    if (event.type === "RunEnded") open.delete(`${runId}-prompt`)
     for (const told of toEvents(event, runId ?? "between")) reader.read(told, undefined)
   }
-  // what was open is not any more
-  reader.forget()
+  return Effect.map(Stream.runForEach(stored, (event) => Effect.sync(() => hear(event))), () => {
+    for (const prompt of open) conversation.remove(prompt)
+    // what was open is not any more
+    reader.forget()
+  })
 }

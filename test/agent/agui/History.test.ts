@@ -1,5 +1,7 @@
 /** What an agent that remembers nothing is sent of a conversation from before: what the log still has of it. */
 import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import * as Conversation from "../../../src/agent/agui/Conversation.js"
 import * as History from "../../../src/agent/agui/History.js"
 import * as Reader from "../../../src/agent/agui/Reader.js"
@@ -10,16 +12,15 @@ import { RunId, SessionId } from "../../../src/domain/Ids.js"
 const restored = (events: ReadonlyArray<SessionEvent>, first = 1) => {
   const conversation = Conversation.make({ maxCharacters: 100_000 })
   const reader = Reader.make(conversation)
-  History.restore(
-    { conversation, reader },
-    events.map((event, index) => ({
-      sessionId: SessionId.make("ses_1"),
-      seq: first + index,
-      at: "2026-01-01T00:00:00.000Z",
-      runId: RunId.make("run_1"),
-      event
-    }))
-  )
+  let run = 1
+  const stored = events.map((event, index) => ({
+    sessionId: SessionId.make("ses_1"),
+    seq: first + index,
+    at: "2026-01-01T00:00:00.000Z",
+    runId: RunId.make(`run_${event.type === "RunEnded" ? run++ : run}`),
+    event
+  }))
+  Effect.runSync(History.restore({ conversation, reader }, Stream.fromIterable(stored)))
   return { messages: conversation.toSend(), state: reader.state() }
 }
 
@@ -60,6 +61,13 @@ describe("the conversation from before", () => {
     }
     expect(restored([change, over], 3).state).toBeUndefined()
     expect(restored([change, over]).state).toStrictEqual({ b: 1 })
+  })
+
+  it("has no prompt of the run that is open: it is still to come", () => {
+    expect(roles([prompt, said, over, { type: "RunStarted", prompt: [Content.text("next")] }])).toStrictEqual([
+      "user",
+      "assistant"
+    ])
   })
 
   it("begins with a prompt, where a prompt is left at all", () => {
