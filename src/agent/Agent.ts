@@ -18,6 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import type { AgentEvent } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
 import type { ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../domain/Elicitation.js"
@@ -72,7 +73,7 @@ export interface ConnectOptions {
   /** The agent's own name for the session, when it had one before: load it again if the agent can. */
   readonly resume: Option.Option<string>
   /** What has been said in the session, from the oldest that is left, for an agent that remembers nothing itself. */
-  readonly history?: Effect.Effect<Iterable<StoredEvent>> | undefined
+  readonly history?: (() => Stream.Stream<StoredEvent>) | undefined
   /** Closes with the session, after its connection: what the next connection of the session shall find lives here. */
   readonly keep?: Scope.Scope | undefined
 }

@@ -125,8 +125,13 @@ export const defaultAgent = ({ agents, settings }: Config.Loaded): string =>
 /** Whoever configures no agent of the loop does not load it: its models' packages take half a second. @since 0.1.0 */
 export const loopAgents = Effect.promise(() => import("./loop/LoopAgents.js"))
 
-/** Where the token of an agent's host is kept, unless the configuration says otherwise. @since 0.1.0 */
-export const tokenFile = (data: string, name: string): string => `${data}/tokens/${encodeURIComponent(name)}`
+/**
+ * Where the token of a host is kept, unless the configuration says otherwise: one for all agents behind it, as it takes its nonce once.
+ *
+ * @since 0.1.0
+ */
+export const tokenFile = (data: string, url: string): string =>
+  `${data}/tokens/${new URL(url).origin.replaceAll(/[^\w.-]+/g, "-")}`
 
 const driver = (
   offer: Offer,
@@ -139,7 +144,7 @@ const driver = (
       return AgentctlAgent.make(offer.name, {
         ...offer.options,
         tokenFile: offer.options.tokenFile ??
-          Option.getOrUndefined(Option.map(data, (data) => tokenFile(data, offer.name)))
+          Option.getOrUndefined(Option.map(data, (data) => tokenFile(data, offer.options.url)))
       })
     case "agui":
       return AguiAgent.make(offer.name, offer.options)

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -142,7 +141,7 @@ export const make = Effect.fnUntraced(function*(options: {
   })
 
   // built when it is needed: a stream at rest is larger than all the rest of an idle session
-  const history = Effect.suspend(() => Effect.orDie(Stream.runCollect(History.events(log, sessionId))))
+  const history = () => Stream.orDie(History.events(log, sessionId))
 
   const connected = (connection: AgentConnection) =>
     Effect.gen(function*() {
@@ -150,7 +149,10 @@ export const make = Effect.fnUntraced(function*(options: {
       const { agentSessionId: before } = yield* Effect.orDie(log.state(sessionId))
       const unseen = connection.replayed.length === 0
         ? []
-        : Replay.unseen(Chunk.map(yield* history, ({ event }) => event), connection.replayed)
+        : Replay.unseen(
+          yield* Stream.runCollect(Stream.map(history(), ({ event }) => event)),
+          connection.replayed
+        )
       const seq = yield* recorder.say(() => [
         {
           event: {

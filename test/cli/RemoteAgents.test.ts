@@ -20,25 +20,34 @@ import * as Content from "../../src/domain/Content.js"
 import { RunId, SessionId } from "../../src/domain/Ids.js"
 import * as EventLog from "../../src/log/EventLog.js"
 import * as FaultyNetwork from "../../src/testing/FaultyNetwork.js"
+import * as FakeHost from "../agent/agentctl/FakeHost.js"
 import { message, start, started } from "../agent/agui/server.js"
 import { temporary } from "../program.js"
 
 leakFreeFile()
 
-/** Connects to the one agent of the file. */
-const connect = (agent: string) =>
+/** Connects to each of the agents of the file. */
+const connectAll = (agents: Readonly<Record<string, string>>, data?: string) =>
   Effect.gen(function*() {
     const file = `${yield* temporary}/holdfast.yaml`
-    NodeFs.writeFileSync(file, `agents:\n  remote: ${agent}\n`)
+    const lines = Object.entries(agents).map(([name, agent]) => `  ${name}: ${agent}\n`)
+    NodeFs.writeFileSync(file, `agents:\n${lines.join("")}`)
     const loaded = yield* Config.load(Option.some(file), {})
-    const agents = yield* Layer.build(Layer.provide(AgentSet.layer(loaded), EventLog.layerMemory))
-    const remote = yield* Context.get(agents, Agents).get("remote")
-    return yield* remote.connect({ sessionId: SessionId.make("ses_1"), cwd: "/", resume: Option.none() })
+    const set = AgentSet.layer(loaded, Option.fromNullable(data))
+    const { get } = Context.get(yield* Layer.build(Layer.provide(set, EventLog.layerMemory)), Agents)
+    return yield* Effect.forEach(Object.keys(agents), (name) =>
+      Effect.flatMap(get(name), ({ connect }) =>
+        connect({ sessionId: SessionId.make(`ses_${name}`), cwd: "/", resume: Option.none() })), {
+      concurrency: "unbounded"
+    })
   }).pipe(
     Effect.provideService(Program, { version: "1.2.3", command: "node", args: ["main.js"] }),
     // as in src/cli/Cli.ts
     Effect.provide(Layer.merge(NodeContext.layer, NodeHttpClient.layer))
   )
+
+const connect = (agent: string) =>
+  Effect.flatMap(connectAll({ remote: agent }), ([connection]) => Effect.orDie(Effect.fromNullable(connection)))
 
 const turn = ({ prompt, signals }: AgentConnection) => {
   const ended: Effect.Effect<unknown, unknown> = Effect.flatMap(
@@ -47,6 +56,17 @@ const turn = ({ prompt, signals }: AgentConnection) => {
   )
   return Effect.zipRight(prompt(RunId.make("run_1"), [Content.text("hi")]), ended)
 }
+
+describe("agents behind one host", () => {
+  it.scopedLive("share the token that it gives for its nonce, as it takes that once", () =>
+    Effect.gen(function*() {
+      const host = yield* FakeHost.make()
+      const data = yield* temporary
+      const agent = `{ kind: agentctl, url: "${host.url}", nonce: ${host.nonce} }`
+      expect(yield* connectAll({ one: agent, two: agent }, data)).toHaveLength(2)
+      expect(NodeFs.readdirSync(`${data}/tokens`)).toStrictEqual([`http-127.0.0.1-${host.port}`])
+    }))
+})
 
 // `idle` is not set: ten minutes
 describe("an AG-UI agent whose answer is cut off in the middle ends its run as Lost, and at once", () => {

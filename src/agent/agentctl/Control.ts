@@ -10,13 +10,17 @@ import * as Schema from "effect/Schema"
 import type { AgentctlOptions } from "./AgentctlOptions.js"
 import { HostError } from "./HostError.js"
 import type * as Http from "./Http.js"
-import type * as KeptToken from "./KeptToken.js"
+import * as KeptToken from "./KeptToken.js"
 
 const Created = Schema.Struct({ id: Schema.NonEmptyString, port: Schema.Int })
 const Info = Schema.Struct({ ...Created.fields, session_id: Schema.optional(Schema.String) })
 // hosts before 0.95 answer with the bare array
 const Listed = Schema.Union(Schema.Array(Info), Schema.Struct({ instances: Schema.NullOr(Schema.Array(Info)) }))
-const Handshake = Schema.Struct({ token: Schema.NonEmptyString })
+// the message says nothing of what it is: it is a secret
+const Token = Schema.String.pipe(
+  Schema.pattern(KeptToken.pattern, { message: () => "no token that a request can carry" })
+)
+const Handshake = Schema.Struct({ token: Token })
 
 /** @since 0.1.0 */
 export type Instance = typeof Created.Type
@@ -70,29 +74,32 @@ export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: 
     return url
   }
   let token = options.token === undefined ? undefined : Redacted.value(options.token)
-  /** Of an earlier process. */
-  let old: string | undefined
+  /** The last one that the host did not take. */
+  let refused: string | undefined
 
   const shake = (nonce: Redacted.Redacted) =>
     send({ verb: "POST", url: at("/auth/handshake"), headers: {}, body: { nonce: Redacted.value(nonce) } }).pipe(
-      Effect.mapError((error) =>
-        error.reason === "Unauthorized"
-          ? new HostError({ ...error, message: `${error.message}. ${kept.advice(old !== undefined)}` })
-          : error
-      ),
       Effect.flatMap(decode("POST /auth/handshake", Handshake)),
       Effect.tap((answer) => kept.write(answer.token)),
-      Effect.map((answer) => token = answer.token)
+      Effect.map((answer) => answer.token)
     )
 
   /** Without a nonce and a token the host's authorization is off. Of many who ask at once one shakes hands. */
   const authorization = one.withPermits(1)(
     Effect.gen(function*() {
+      if (token !== undefined && !KeptToken.pattern.test(token)) {
+        const message = "the configured token holds what no request can carry: a line break, a space or the like"
+        return yield* new HostError({ reason: "Unauthorized", method: "token", message })
+      }
       if (token !== undefined || options.nonce === undefined) return token
       const before = yield* kept.read
-      // one that was refused is not tried again
-      if (before === undefined || before === old) return yield* shake(options.nonce)
-      return old = token = before
+      if (before !== undefined && before !== refused) return token = before
+      return token = yield* Effect.catchIf(shake(options.nonce), ({ reason }) => reason === "Unauthorized", (error) =>
+        // who shares the file may have been there first
+        Effect.flatMap(kept.read, (now) =>
+          now !== undefined && now !== refused
+            ? Effect.succeed(now)
+            : new HostError({ ...error, message: `${error.message}. ${kept.advice(now !== undefined)}` })))
     })
   )
 
@@ -100,19 +107,31 @@ export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: 
     ? "It wants to know who asks: configure the nonce that it was started with, or its token"
     : "The configured token is not the host's, or not any more: it has a new one since it was started anew"
 
-  const headers = Effect.map(
-    authorization,
-    (token): Record<string, string> => token === undefined ? {} : { authorization: `Bearer ${token}` }
-  )
+  const bearer = (token: string | undefined): Record<string, string> =>
+    token === undefined ? {} : { authorization: `Bearer ${token}` }
+
+  const refuse = (used: string | undefined) =>
+    Effect.sync(() => {
+      refused = used
+      // not the one that somebody else has got meanwhile
+      if (token === used) token = undefined
+    })
 
   const call = (verb: Http.Call["verb"], url: URL, more: Record<string, string>, body?: unknown) => {
-    const attempt = Effect.flatMap(headers, (headers) => send({ verb, url, headers: { ...headers, ...more }, body }))
-    return Effect.catchIf(attempt, ({ status }) => status === 401, (error) => {
-      if (options.nonce === undefined) return new HostError({ ...error, message: `${error.message}. ${unknown}` })
-      // a host that was started anew has a new token, and takes the nonce again
-      token = undefined
-      return attempt
-    })
+    const once = (used: string | undefined) =>
+      Effect.tapError(
+        send({ verb, url, headers: { ...bearer(used), ...more }, body }),
+        ({ status }) => status === 401 ? refuse(used) : Effect.void
+      )
+    const attempt = Effect.flatMap(authorization, once)
+    if (options.nonce === undefined) {
+      return Effect.mapError(
+        attempt,
+        (error) => error.status === 401 ? new HostError({ ...error, message: `${error.message}. ${unknown}` }) : error
+      )
+    }
+    // a host that was started anew has a new token, and takes the nonce again: once with what is kept, once with what that gives
+    return Effect.retry(attempt, { times: 2, while: ({ status }) => status === 401 })
   }
 
   const instances = "/api/v1/instances"
@@ -146,10 +165,10 @@ export const make = Effect.fnUntraced(function*(options: AgentctlOptions, send: 
       ),
     send: ({ id, port }, verb, path, body) => call(verb, at(path, port), { "x-instance-id": id }, body),
     socket: ({ id, port }, path) =>
-      Effect.map(headers, (headers) => {
+      Effect.map(authorization, (token) => {
         const url = at(path, port)
         url.protocol = url.protocol === "https:" ? "wss:" : "ws:"
-        return { url: url.href, headers: { ...headers, "x-instance-id": id } }
+        return { url: url.href, headers: { ...bearer(token), "x-instance-id": id } }
       })
   }
   return control

@@ -8,8 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { Control, Instance } from "./Control.js"
 import { HostError } from "./HostError.js"
+import * as Opening from "./Opening.js"
 import type { Numbers } from "./Turns.js"
-import * as Wire from "./Wire.js"
 
 /** What a connection has of an instance. @since 0.1.0 */
 export interface Lease {
@@ -58,9 +58,6 @@ const bounded = (effect: Effect.Effect<void, HostError>) =>
 export const make = (control: Control): Instances => {
   const kept = new Map<string, Lease>()
 
-  const statusOf = (instance: Instance) =>
-    Effect.map(control.send(instance, "GET", "/api/v1/status"), (status) => Wire.fieldsOf(status)["agent_status"])
-
   const stop = (instance: Instance) => bounded(Effect.asVoid(control.send(instance, "POST", "/api/v1/stop")))
 
   const create = Effect.fnUntraced(function*({ env, folder, keep, sessionId }: Place) {
@@ -85,7 +82,7 @@ export const make = (control: Control): Instances => {
       instance,
       numbers: { last: 0 },
       renewable: Effect.catchIf(
-        bounded(Effect.asVoid(statusOf(instance))),
+        bounded(Effect.asVoid(Opening.status(control, instance))),
         // a host that is there makes another one
         ({ reason }) => reason === "Gone",
         () => bounded(Effect.asVoid(control.list))
@@ -93,14 +90,15 @@ export const make = (control: Control): Instances => {
       leave: (clean) =>
         keep !== undefined && clean ? Effect.catchAll(stop(instance), () => end(instance)) : end(instance)
     }
-    if (keep !== undefined) kept.set(sessionId, lease)
+    // the session may be closed by now, and the instance with it
+    if (keep !== undefined && !over) kept.set(sessionId, lease)
     return lease
   })
 
   /** Of the session's earlier connections, if the host still has it and no agent runs in it. */
   const again = (lease: Lease): Effect.Effect<boolean, HostError> =>
-    statusOf(lease.instance).pipe(
-      Effect.map((status) => status === "stopped"),
+    Opening.status(control, lease.instance).pipe(
+      Effect.map(({ agent_status }) => agent_status === "stopped"),
       Effect.catchIf(({ reason }) => reason === "Gone", () => Effect.succeed(false))
     )
 

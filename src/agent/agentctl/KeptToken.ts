@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as fs from "node:fs"
 import * as path from "node:path"
 
@@ -27,35 +28,53 @@ export const none: KeptToken = {
     `A nonce is good for one handshake in the host's life: ${newNonce}, configure its token, or a tokenFile, which keeps the token for the next time`
 }
 
+/** What a request can carry: in a file that was written by half, or is none of ours, may be anything. @since 0.1.0 */
+export const pattern = /^[\x21-\x7e]+$/
+
+const isMissing = (error: unknown) => Predicate.hasProperty(error, "code") && error.code === "ENOENT"
+
 /** A file of its own, for its owner only; its folder is made. @since 0.1.0 */
-export const inFile = (file: string): KeptToken => ({
-  read: Effect.sync(() => {
-    try {
-      return fs.readFileSync(file, "utf8").trim() || undefined
-    } catch {
+export const inFile = (file: string): KeptToken => {
+  /** Why there is none, when it was last read. */
+  let why = "has no token of it"
+  return {
+    read: Effect.sync(() => {
+      why = "has no token of it"
+      try {
+        const token = fs.readFileSync(file, "utf8").trim()
+        if (pattern.test(token)) return token
+        if (token !== "") why = "holds what is no token"
+      } catch (error) {
+        if (!isMissing(error)) why = `cannot be read (${Predicate.isError(error) ? error.message : String(error)})`
+      }
       return undefined
-    }
-  }),
-  write: (token) =>
-    Effect.try({
-      try: () => {
-        fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
-        // beside it, and then in its place: nobody reads half a token, and none that others may read gets its rights
-        const beside = `${file}.${process.pid}`
-        fs.rmSync(beside, { force: true })
-        fs.writeFileSync(beside, `${token}\n`, { mode: 0o600 })
-        fs.renameSync(beside, file)
-      },
-      catch: String
-    }).pipe(
-      Effect.catchAll((fault) =>
-        Effect.logWarning(
-          `the agent host's token cannot be kept in ${file}: the next start needs a new nonce (${fault})`
+    }),
+    write: (token) =>
+      Effect.try({
+        try: () => {
+          fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+          // beside it, and then in its place: nobody reads half a token, and none that others may read gets its rights
+          const beside = `${file}.${process.pid}`
+          try {
+            fs.rmSync(beside, { force: true })
+            fs.writeFileSync(beside, `${token}\n`, { mode: 0o600 })
+            fs.renameSync(beside, file)
+          } catch (error) {
+            fs.rmSync(beside, { force: true })
+            throw error
+          }
+        },
+        catch: String
+      }).pipe(
+        Effect.catchAll((fault) =>
+          Effect.logWarning(
+            `the agent host's token cannot be kept in ${file}: the next start needs a new nonce (${fault})`
+          )
         )
-      )
-    ),
-  advice: (tried) =>
-    tried
-      ? `Nor does it take the token in ${file}, so it was started anew since: ${newNonce}`
-      : `A nonce is good for one handshake in the host's life, and ${file} has no token of it: ${newNonce}, or put its token there`
-})
+      ),
+    advice: (tried) =>
+      tried
+        ? `Nor does it take the token in ${file}, so it was started anew since: ${newNonce}`
+        : `A nonce is good for one handshake in the host's life, and ${file} ${why}: ${newNonce}, or put its token there`
+  }
+}

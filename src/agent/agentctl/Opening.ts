@@ -14,16 +14,20 @@ import * as Wire from "./Wire.js"
 const isForgotten = (error: AgentError) =>
   error._tag === "AgentRequestFailed" && /-32002|-32601|not support/i.test(error.message)
 
-/** Fails finally when the instance is gone, or its agent. @since 0.1.0 */
-export const isThere = (control: Control, instance: Instance) =>
+/** Of the instance: `Gone`, too, when nobody listens at its port and the host has it no more. @since 0.1.0 */
+export const status = (control: Control, instance: Instance) =>
   control.send(instance, "GET", "/api/v1/status").pipe(
-    // nobody listens at its port: the host says whether it still has it
     Effect.catchIf(
       ({ reason }) => reason === "Unreachable",
       (error) => Effect.zipRight(control.get(instance.id), Effect.fail(error))
     ),
-    Effect.flatMap((status) => {
-      const { agent_status, process_info } = Wire.fieldsOf(status)
+    Effect.map(Wire.fieldsOf)
+  )
+
+/** Fails finally when the instance is gone, or its agent. @since 0.1.0 */
+export const isThere = (control: Control, instance: Instance) =>
+  status(control, instance).pipe(
+    Effect.flatMap(({ agent_status, process_info }) => {
       if (agent_status !== "stopped" && agent_status !== "failed") return Effect.void
       const { exit_code } = Wire.fieldsOf(process_info)
       const exitCode = typeof exit_code === "number" ? exit_code : null

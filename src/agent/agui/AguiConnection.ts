@@ -71,7 +71,7 @@ export const connect = (
     let begun: BetweenRunListener.Begun | undefined
     const talk = () => begun ??= begin()
     if (history !== undefined && Option.isSome(resume) && options.maxHistoryCharacters !== 0) {
-      History.restore(talk().thread, yield* history)
+      yield* History.restore(talk().thread, history())
     }
 
     const key = `events/${sessionId}`

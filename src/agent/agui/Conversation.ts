@@ -12,6 +12,7 @@ import type { ContentBlock } from "../../domain/Content.js"
 /** A thread's. @since 0.1.0 */
 export interface Conversation {
   readonly add: (message: Message) => void
+  readonly remove: (id: string) => void
   readonly apply: (event: AGUIEvent) => void
   /** The newest turns that fit, oldest first. The last message is always among them. */
   readonly toSend: () => Array<Message>
@@ -127,6 +128,9 @@ export const make = (options: { readonly maxCharacters: number }): Conversation 
   }
   return {
     add,
+    remove: (id) => {
+      messages = messages.filter((message) => message.id !== id)
+    },
     apply,
     toSend,
     find,

@@ -8,11 +8,12 @@
  * @since 0.1.0
  */
 import { type AGUIEvent, EventType } from "@ag-ui/core"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
 import type { SessionEvent } from "../../domain/AgentEvent.js"
 import type { ContentBlock } from "../../domain/Content.js"
-import type { RunId } from "../../domain/Ids.js"
 import type { StoredEvent } from "../../domain/StoredEvent.js"
 import * as Conversation from "./Conversation.js"
 import * as Decode from "./Decode.js"
@@ -44,9 +45,14 @@ const text = (role: "assistant" | "user", messageId: string, delta: string): Rea
   { type: EventType.TEXT_MESSAGE_CONTENT, messageId, delta }
 ]
 
-/** Of one thread; calls whose input was told are remembered. */
-const translate = () => {
+/** Of one thread: `whole`, if the log has all of it. */
+const translate = (whole: boolean) => {
+  /** Calls that were begun: some agents fail, and for ever, with a result whose call is forgotten. */
+  const begun = new Set<string>()
+  /** Those whose input was told. */
   const given = new Set<string>()
+  /** Changes fit nothing before it. */
+  let hasState = whole
 
   const input = (toolCallId: string, value: unknown): ReadonlyArray<AGUIEvent> => {
     if (value === undefined || given.has(toolCallId)) return []
@@ -70,12 +76,16 @@ const translate = () => {
       }
       case "ToolCallStarted": {
         const { name, rawInput, title, toolCallId } = event
-        const begun = { type: EventType.TOOL_CALL_START, toolCallId, toolCallName: name ?? title } as const
-        return [begun, ...input(toolCallId, rawInput)]
+        begun.add(toolCallId)
+        return [
+          { type: EventType.TOOL_CALL_START, toolCallId, toolCallName: name ?? title },
+          ...input(toolCallId, rawInput)
+        ]
       }
       case "ToolCallUpdated":
         return input(event.toolCallId, event.rawInput)
       case "ToolCallEnded": {
+        if (!begun.has(event.toolCallId)) return []
         const blocks = (event.content ?? []).flatMap((item): ReadonlyArray<ContentBlock> =>
           item.type === "content" ? [item.content] : []
         )
@@ -88,8 +98,11 @@ const translate = () => {
           role: "tool"
         }]
       }
-      case "Extension":
-        return ofExtension(event.name, event.payload)
+      case "Extension": {
+        const told = ofExtension(event.name, event.payload)
+        hasState ||= told.some(({ type }) => type === EventType.STATE_SNAPSHOT)
+        return hasState ? told : told.filter(({ type }) => type !== EventType.STATE_DELTA)
+      }
       default:
         return []
     }
@@ -97,26 +110,31 @@ const translate = () => {
 }
 
 /**
- * Before anything else is heard. The run that is open is the one that the thread comes up for: its prompt is still to come.
+ * Before anything else is heard, an event at a time: a log may be far longer than what of it is sent. The run that is open is the one that
+ * the thread comes up for: its prompt is still to come.
  *
  * @since 0.1.0
  */
-export const restore = (
+export const restore = <E, R>(
   { conversation, reader }: Pick<Thread, "conversation" | "reader">,
-  stored: Iterable<StoredEvent>
-) => {
-  const all = [...stored]
-  const over = new Set<RunId | undefined>(all.flatMap(({ event, runId }) => event.type === "RunEnded" ? [runId] : []))
-  const toEvents = translate()
-  for (const { event, runId } of all) {
+  stored: Stream.Stream<StoredEvent, E, R>
+): Effect.Effect<void, E, R> => {
+  const open = new Set<string>()
+  let toEvents: ReturnType<typeof translate> | undefined
+  const hear = ({ event, runId, seq }: StoredEvent) => {
+    toEvents ??= translate(seq === 1)
     if (event.type === "RunStarted") {
-      if (over.has(runId) && event.until === undefined && event.prompt.length > 0) {
-        conversation.add(Conversation.ofPrompt(`${runId}-prompt`, event.prompt))
-      }
-      continue
+      if (event.until !== undefined || event.prompt.length === 0) return
+      const prompt = `${runId}-prompt`
+      open.add(prompt)
+      return conversation.add(Conversation.ofPrompt(prompt, event.prompt))
     }
+    if (event.type === "RunEnded") open.delete(`${runId}-prompt`)
     for (const told of toEvents(event, runId ?? "between")) reader.read(told, undefined)
   }
-  // what was open is not any more
-  reader.forget()
+  return Effect.map(Stream.runForEach(stored, (event) => Effect.sync(() => hear(event))), () => {
+    for (const prompt of open) conversation.remove(prompt)
+    // what was open is not any more
+    reader.forget()
+  })
 }

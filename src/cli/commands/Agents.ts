@@ -84,7 +84,7 @@ const probe = (data: string) => (offer: AgentSet.Offer): Effect.Effect<Probe, ne
         const { options } = offer
         const agent = yield* AgentctlAgent.make(offer.name, {
           ...options,
-          tokenFile: options.tokenFile ?? AgentSet.tokenFile(data, offer.name)
+          tokenFile: options.tokenFile ?? AgentSet.tokenFile(data, options.url)
         })
         if (yield* agent.once) {
           yield* agent.health

@@ -8,6 +8,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import { it, leakFreeFile } from "holdfast/testing/vitest"
 import * as fs from "node:fs"
+import * as path from "node:path"
 import { temporary } from "../../program.js"
 import * as FakeHost from "./FakeHost.js"
 import { agentOf, open } from "./fixture.js"
@@ -50,6 +51,16 @@ describe("the token of a host", () => {
       expect(handshakes(host)).toBe(2)
     }))
 
+  it.scopedLive("is got anew, too, in the process that got the first one: no connection fails for it", () =>
+    Effect.gen(function*() {
+      const { file, host } = yield* setup
+      const agent = yield* agentOf(host, { tokenFile: file })
+      yield* Effect.scoped(agent.connect(open))
+      host.startAnew()
+      yield* Effect.scoped(agent.connect(open))
+      expect(handshakes(host)).toBe(2)
+    }))
+
   it.scopedLive("that is not the host's any more, with a nonce that is not either: what to do is said, and no secret", () =>
     Effect.gen(function*() {
       const { connect, file, host } = yield* setup
@@ -70,6 +81,35 @@ describe("the token of a host", () => {
       expect(error.message).toContain(
         `${file} has no token of it: start the host with a new nonce and configure that one, or put its token there`
       )
+    }))
+
+  it.scopedLive("that no request can carry is none: a file that was written by half, or is none of ours", () =>
+    Effect.gen(function*() {
+      const { connect, file, host } = yield* setup
+      fs.mkdirSync(path.dirname(file), { recursive: true })
+      fs.writeFileSync(file, "11\n22\u0000\u{1F512}")
+      yield* connect()
+      expect(fs.readFileSync(file, "utf8")).toBe(`${"1".repeat(64)}\n`)
+      expect(fs.readdirSync(path.dirname(file))).toStrictEqual(["host"])
+      expect(handshakes(host)).toBe(1)
+    }))
+
+  it.scopedLive("whose file cannot be read: that is said, and nothing of a token is left beside it", () =>
+    Effect.gen(function*() {
+      const { connect, file } = yield* setup
+      fs.mkdirSync(file, { recursive: true })
+      yield* Logger.withMinimumLogLevel(connect(), LogLevel.None)
+      expect(fs.readdirSync(path.dirname(file))).toStrictEqual(["host"])
+      const error = yield* Effect.flip(connect())
+      expect(error.message).toContain(`${file} cannot be read (EISDIR`)
+    }))
+
+  it.scopedLive("is one for all who share its file, though they come at once", () =>
+    Effect.gen(function*() {
+      const { connect, host } = yield* setup
+      host.faults.slow = 20
+      yield* Effect.all([connect(), connect(), connect()], { concurrency: "unbounded" })
+      expect(host.calls.filter((call) => call === "POST /api/v1/start")).toHaveLength(3)
     }))
 
   it.scopedLive("that cannot be kept serves all the same", () =>
