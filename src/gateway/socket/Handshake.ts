@@ -94,7 +94,12 @@ export const make = (options: {
         socket.on("error", () => socket.destroy())
         const response = new Http.ServerResponse(request)
         response.shouldKeepAlive = false
-        response.assignSocket(request.socket)
+        try {
+          response.assignSocket(request.socket)
+        } catch {
+          // an answer that is not over has the connection: who did not wait for it cannot be answered in order
+          return void socket.destroy()
+        }
         response.once("finish", () => request.socket.destroySoon())
         handler(request, response)
       })

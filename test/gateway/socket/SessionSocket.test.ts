@@ -369,6 +369,16 @@ describe("before the upgrade", () => {
       expect(yield* Effect.repeat(free, { until: (free) => free, times: 500 })).toBe(true)
     }))
 
+  it.scopedLive("a client that asks for an upgrade before it was answered is cut off, and takes nothing with it", () =>
+    Effect.gen(function*() {
+      const gateway = yield* start(memoryLog().sessions)
+      const client = yield* connect(gateway)
+      const upgrade = get("/health", "Connection: upgrade", "Upgrade: websocket")
+      client.write(get(`/v1/sessions/${id}/events`) + upgrade)
+      yield* until("the end", client.closed)
+      expect((yield* request(gateway, "GET", "/health")).status).toBe(200)
+    }))
+
   it.scopedLive("what comes with the handshake is not lost", () =>
     Effect.gen(function*() {
       const gateway = yield* start(memoryLog().sessions)
