@@ -7,6 +7,7 @@
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -92,6 +93,13 @@ export const open = Effect.fnUntraced(function*(options: {
     if (over) return resume(Effect.void)
     wake = () => resume(Effect.void)
   })
+  // platform ends the response, but waits for nobody to take it: a gateway that closes would cut off what is on its way
+  const taken = Effect.async<void>((resume) => {
+    const closed = () => resume(Effect.void)
+    out.once("close", closed)
+    out.end()
+    return Effect.sync(() => out.off("close", closed))
+  })
   const comment = encoding.heartbeat
   if (comment !== undefined) {
     // one at most while the client takes nothing
@@ -103,6 +111,10 @@ export const open = Effect.fnUntraced(function*(options: {
   return Stream.execute(Effect.suspend(() => {
     if (encoding.preamble.length === 0) out.flushHeaders()
     else out.write(encoding.preamble)
-    return Effect.zipRight(Effect.forkIn(toldAll, scope), ended)
+    return Effect.forkIn(toldAll, scope).pipe(
+      Effect.tap(ended),
+      Effect.flatMap(Fiber.interrupt),
+      Effect.zipRight(taken)
+    )
   }))
 })

@@ -36,6 +36,23 @@ export interface Handshakes {
   readonly cutOff: Effect.Effect<void>
 }
 
+/** `ws` takes nothing else. */
+const wantsWebSocket = ({ headers }: Http.IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket"
+
+/**
+ * Node hands over a request for any protocol, with its body unread: Java's client asks for HTTP/2 in whatever it posts. Who is not given
+ * another protocol goes on in this one, so the request is read once more without its wish.
+ */
+const readAgain = (node: Http.Server, request: Http.IncomingMessage, socket: Duplex, head: Buffer) => {
+  const { httpVersion, method, rawHeaders, url } = request
+  const lines = [`${method} ${url} HTTP/${httpVersion}`]
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.toLowerCase() !== "upgrade") lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`)
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), head]))
+  node.emit("connection", socket)
+}
+
 /** @since 0.1.0 */
 export const make = (options: {
   /** The largest frame, in bytes. */
@@ -87,14 +104,23 @@ export const make = (options: {
   return {
     listen: (node, handler) => {
       node.on("upgrade", (request, socket, head) => {
+        const response = new Http.ServerResponse(request)
+        response.shouldKeepAlive = false
+        try {
+          response.assignSocket(request.socket)
+        } catch {
+          // an answer that is not over has the connection: who did not wait for it cannot be answered in order
+          return void socket.destroy()
+        }
+        if (!wantsWebSocket(request)) {
+          response.detachSocket(request.socket)
+          return readAgain(node, request, socket, head)
+        }
         heads.set(request, head)
         sockets.add(socket)
         socket.once("close", () => sockets.delete(socket))
         // Node has taken its own listener off: without one a connection that breaks would end the process
         socket.on("error", () => socket.destroy())
-        const response = new Http.ServerResponse(request)
-        response.shouldKeepAlive = false
-        response.assignSocket(request.socket)
         response.once("finish", () => request.socket.destroySoon())
         handler(request, response)
       })

@@ -36,7 +36,11 @@ export interface Answer<E> {
 
 // a socket each, that ends with its answer: there is nothing that an agent could keep, and its books cost as much as the socket
 const connect = {
-  http: { createConnection: ({ host, port }: http.ClientRequestArgs) => net.connect(Number(port), host ?? undefined) },
+  http: {
+    // an agent would know it; without one the host would be named with it, by which not every server knows itself
+    defaultPort: 80,
+    createConnection: ({ host, port }: http.ClientRequestArgs) => net.connect(Number(port), host ?? undefined)
+  },
   // it knows sessions and server names
   https: { agent: new https.Agent() }
 }

@@ -347,9 +347,47 @@ describe("before the upgrade", () => {
       }
       // any other route answers as if nothing had been said of an upgrade
       const other = yield* connect(gateway)
-      other.write(get("/health", "Connection: upgrade", "Upgrade: h2c"))
+      other.write(get("/health", "Connection: upgrade", "Upgrade: websocket"))
       yield* until("the answer", other.closed)
       expect(other.received()).toMatch(/^HTTP\/1.1 200 [^]*"ok"/)
+    }))
+
+  it.scopedLive("a request that would rather have another protocol is answered in this one, with its body and what comes after it", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const { sessions } = memoryLog()
+      const gateway = yield* start({
+        ...sessions,
+        create: ({ agent }) => Effect.flatMap(Effect.sync(() => void asked.push(agent)), () => sessions.get())
+      })
+      const client = yield* connect(gateway)
+      const http2 = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk"]
+      const create = (agent: string, ...headers: ReadonlyArray<string>) => {
+        const body = JSON.stringify({ agent })
+        const type = "Content-Type: application/json"
+        return `${
+          get("/v1/sessions", ...headers, type, `Content-Length: ${body.length}`).replace("GET", "POST")
+        }${body}`
+      }
+      const answers = () => client.received().match(/HTTP\/1.1 20\d/g)?.length ?? 0
+      client.write(create("whole", ...http2))
+      yield* until("an answer", () => answers() === 1)
+      // on the same connection, and with a body that comes later
+      const parts = create("parts", ...http2)
+      client.write(parts.slice(0, -5))
+      yield* Effect.sleep(20)
+      client.write(parts.slice(-5))
+      yield* until("another answer", () => answers() === 2)
+      client.write(create("first", ...http2) + create("second"))
+      yield* until("both", () => answers() === 4)
+      client.write(create("last", ...http2, "Connection: close"))
+      yield* until("the end", client.closed)
+      expect(asked).toEqual(["whole", "parts", "first", "second", "last"])
+      for (const path of [`/v1/sessions/${id}/socket`, "/nowhere"]) {
+        const refused = yield* connect(gateway)
+        refused.write(get(path, ...http2))
+        yield* until("a refusal", () => refused.received().includes(path === "/nowhere" ? " 404 " : " 426 "))
+      }
     }))
 
   it.scopedLive("a client that asked another route for an upgrade, and is gone while it is answered, takes nothing with it", () =>
@@ -367,6 +405,16 @@ describe("before the upgrade", () => {
         return (yield* request(gateway, "GET", `/v1/sessions/${id}/events?follow=false`)).status === 200
       })
       expect(yield* Effect.repeat(free, { until: (free) => free, times: 500 })).toBe(true)
+    }))
+
+  it.scopedLive("a client that asks for an upgrade before it was answered is cut off, and takes nothing with it", () =>
+    Effect.gen(function*() {
+      const gateway = yield* start(memoryLog().sessions)
+      const client = yield* connect(gateway)
+      const upgrade = get("/health", "Connection: upgrade", "Upgrade: websocket")
+      client.write(get(`/v1/sessions/${id}/events`) + upgrade)
+      yield* until("the end", client.closed)
+      expect((yield* request(gateway, "GET", "/health")).status).toBe(200)
     }))
 
   it.scopedLive("what comes with the handshake is not lost", () =>

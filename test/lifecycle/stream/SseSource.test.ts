@@ -5,9 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
 import { it, leakFreeFile } from "holdfast/testing/vitest"
+import * as diagnostics from "node:diagnostics_channel"
 import * as http from "node:http"
 import type { Socket } from "node:net"
 import * as Backoff from "../../../src/lifecycle/stream/Backoff.js"
@@ -186,6 +188,25 @@ describe("SseSource", () => {
       yield* Ref.set(source.position, Option.none())
       yield* Effect.scoped(source.connect)
       expect(asked.at(-1)).toBeUndefined()
+    }))
+
+  it.scopedLive("names a host as its address does: with a port that is not the protocol's own, and without one that is", () =>
+    Effect.gen(function*() {
+      const named: Array<unknown> = []
+      const onStart = (message: unknown) => {
+        if (Predicate.hasProperty(message, "request") && message.request instanceof http.ClientRequest) {
+          named.push(message.request.getHeader("host"))
+        }
+      }
+      yield* Effect.acquireRelease(
+        Effect.sync(() => diagnostics.subscribe("http.client.request.start", onStart)),
+        () => Effect.sync(() => diagnostics.unsubscribe("http.client.request.start", onStart))
+      )
+      for (const address of ["http://127.0.0.1", "http://[::1]", "http://127.0.0.1:9", "https://127.0.0.1"]) {
+        const source = yield* SseSource.make({ request: HttpClientRequest.get(`${address}/events`) })
+        yield* Effect.exit(Effect.scoped(Effect.timeout(source.connect, "5 seconds")))
+      }
+      expect(named).toEqual(["127.0.0.1", "[::1]", "127.0.0.1:9", "127.0.0.1"])
     }))
 
   it.scopedLive("SM1 closing its scope aborts the request, also one that has no answer yet", () =>
