@@ -191,9 +191,20 @@ export const unknown = (before: State.State, seq: number, type: string, event: u
 const lanes = (state: State.State) =>
   [...state.lanes.values()].flatMap((lane) => lane._tag === "Speaking" ? [lane] : [])
 
+/** Each within the one that it is nested in, where that is open: a run in the background goes on without it. */
+const subagents = (state: State.State): ReadonlyArray<AGUIEvent> => {
+  const told = new Set<string>()
+  return lanes(state).flatMap(({ subagent }) => {
+    if (subagent === undefined) return []
+    told.add(subagent.id)
+    const { parent } = subagent
+    return [Turns.announce(parent === undefined || told.has(parent) ? subagent : { ...subagent, parent: undefined })]
+  })
+}
+
 /** What a reader who begins after `state` is told, so that all that is open is open for it, too. @since 0.1.0 */
 export const open = (state: State.State): ReadonlyArray<AGUIEvent> => [
-  ...lanes(state).flatMap(({ subagent }) => subagent === undefined ? [] : [Turns.announce(subagent)]),
+  ...subagents(state),
   ...lanes(state).flatMap(({ open, subagent }) => open === undefined ? [] : Pen.opening(open, subagent?.id)),
   ...ToolCalls.named(state).map(({ id, name, subagent }): AGUIEvent => ({
     type: EventType.TOOL_CALL_START,

@@ -1,4 +1,5 @@
 /** What is still open when a run ends: the log of a gateway that was killed has such ends, and no other. */
+import { EventType } from "@ag-ui/core"
 import { describe, expect, it } from "@effect/vitest"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import type { SessionEvent } from "../../../src/domain/AgentEvent.js"
@@ -7,6 +8,7 @@ import { ElicitationId, RunId } from "../../../src/domain/Ids.js"
 import * as State from "../../../src/gateway/agui/State.js"
 import * as Translator from "../../../src/gateway/agui/Translator.js"
 import { log, session } from "./histories.js"
+import * as Oracle from "./oracle.js"
 
 leakFreeFile()
 
@@ -88,5 +90,31 @@ describe("the end of a run within a turn", () => {
 
   it("leaves the questions of others alone", () => {
     expect(state.questions.map(({ elicitation }) => elicitation.id)).toEqual(["eli_outside", "eli_turn"])
+  })
+})
+
+describe("a run in the background, whose parent has ended", () => {
+  it("is joined as a subagent of the turn: of that parent the reader is told nothing", () => {
+    const within = (parent: string, until: "parent" | "session"): SessionEvent => ({
+      type: "RunStarted",
+      prompt: [],
+      parentRunId: RunId.make(parent),
+      until
+    })
+    const { state } = last([
+      [started, "run_1"],
+      [within("run_1", "parent"), "run_2"],
+      [within("run_2", "session"), "run_3"],
+      [ended, "run_2"]
+    ])
+    const run = { threadId: "thread", runId: "run" }
+    const told = Translator.open(state)
+    expect(told).toMatchObject([{ type: EventType.SUBAGENT_STARTED, subagentRunId: "run_3" }])
+    Oracle.verify([
+      { type: EventType.RUN_STARTED, ...run },
+      ...told,
+      ...Translator.close(state),
+      { type: EventType.RUN_FINISHED, ...run }
+    ])
   })
 })
