@@ -11,7 +11,7 @@ import * as Program from "../program.js"
 leakFreeFile()
 
 const path = `/v1/sessions/${session.id}`
-const slow = { headersTimeout: "300 millis", requestTimeout: "600 millis" } as const
+const slow = { headersTimeout: "1 second", requestTimeout: "2 seconds" } as const
 
 /** Sends a byte at a time for as long as it is let. */
 const drip = (client: Effect.Effect.Success<ReturnType<typeof connect>>, text: string) =>
