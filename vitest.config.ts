@@ -20,8 +20,8 @@ export default defineConfig({
     setupFiles: ["test/setup.ts"],
     // a process a file: what a test leaves behind is found among that process's children
     pool: "forks",
-    // most of a test's time is waiting for processes: on two cores three files take three quarters of the time of two
-    poolOptions: { forks: { maxForks: availableParallelism() + 1 } },
+    // most of a test's time is waiting for processes: two at a time also where there are two cores
+    poolOptions: { forks: { maxForks: Math.max(2, availableParallelism() - 1) } },
     // real agent processes start slowly on a busy machine
     testTimeout: 30_000,
     hookTimeout: 30_000
