@@ -216,10 +216,13 @@ for (const [index, [name, follow]] of Object.entries(followers).entries()) {
           const before = yield* network.connections
           yield* network.cutAfter(1 + next(25_000))
           yield* Effect.promise(() => client.prompt(id, "300", { whenBusy: "queue" }))
-          yield* Effect.delay(network.connections, "5 millis").pipe(
-            Effect.repeat({ until: (count) => count > before }),
-            Effect.timeout("20 seconds")
-          )
+          // a browser may go on over a connection that it has kept
+          const isBack = Effect.gen(function*() {
+            if ((yield* network.connections) > before) return true
+            const { head, status } = yield* Effect.promise(() => client.get(id))
+            return status === "idle" && seen.at(-1) === head
+          })
+          yield* Effect.delay(isBack, "5 millis").pipe(Effect.repeat({ until: Boolean }), Effect.timeout("20 seconds"))
         }
         const { head } = yield* Effect.promise(async () => {
           for (;;) {
