@@ -1,6 +1,6 @@
 /**
- * What is due when: one list for all, so that one timer serves them all. A binary heap whose entries know their place, so that
- * one which is no longer due is taken out at once and the list holds no more than what is open.
+ * What is due when: one list for all, so that one timer serves them all. What is no longer due is taken out at once, and the list holds no
+ * more than what is open.
  *
  * ```ts
  * const agenda = Agenda.make<string>()
@@ -11,13 +11,11 @@
  *
  * @since 0.1.0
  */
+import * as Deadlines from "./Deadlines.js"
 
 /** @since 0.1.0 */
-export interface Entry<A> {
-  readonly at: number
+export interface Entry<A> extends Deadlines.Due {
   readonly value: A
-  /** Its place in the heap; -1 when it is taken out. */
-  slot: number
 }
 
 /** Times are milliseconds since the epoch. All of it is synchronous, and takes time only with the logarithm of its length. @since 0.1.0 */
@@ -33,61 +31,19 @@ export interface Agenda<A> {
 
 /** @since 0.1.0 */
 export const make = <A>(): Agenda<A> => {
-  const heap: Array<Entry<A>> = []
-
-  const put = (entry: Entry<A>, slot: number) => {
-    heap[slot] = entry
-    entry.slot = slot
-  }
-
-  const up = (entry: Entry<A>) => {
-    let slot = entry.slot
-    while (slot > 0) {
-      const parent = heap[(slot - 1) >> 1]
-      if (parent === undefined || parent.at <= entry.at) break
-      const above = parent.slot
-      put(parent, slot)
-      slot = above
-    }
-    put(entry, slot)
-  }
-
-  const down = (entry: Entry<A>) => {
-    let slot = entry.slot
-    while (true) {
-      const [left, right] = [heap[2 * slot + 1], heap[2 * slot + 2]]
-      const least = right !== undefined && left !== undefined && right.at < left.at ? right : left
-      if (least === undefined || least.at >= entry.at) break
-      const below = least.slot
-      put(least, slot)
-      slot = below
-    }
-    put(entry, slot)
-  }
-
-  const remove = (entry: Entry<A>) => {
-    const { slot } = entry
-    if (slot < 0) return
-    entry.slot = -1
-    const last = heap.pop()
-    if (last === undefined || last === entry) return
-    put(last, slot)
-    up(last)
-    down(last)
-  }
-
+  const deadlines = Deadlines.make<Entry<A>>()
   return {
     add: (at, value) => {
-      const entry: Entry<A> = { at, value, slot: heap.length }
-      up(entry)
+      const entry: Entry<A> = { at, value, place: -1 }
+      deadlines.set(entry, at)
       return entry
     },
-    remove,
-    next: () => heap[0]?.at,
+    remove: (entry) => deadlines.set(entry, undefined),
+    next: () => deadlines.first()?.at,
     take: (now) => {
-      const first = heap[0]
+      const first = deadlines.first()
       if (first === undefined || first.at > now) return undefined
-      remove(first)
+      deadlines.set(first, undefined)
       return first.value
     }
   }
