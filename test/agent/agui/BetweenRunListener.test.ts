@@ -209,6 +209,17 @@ describe("the listener", () => {
       }
     }))
 
+  it.scopedLive("SM1 ends with its connection also when nobody takes what it heard, and there is a run whose end is to be told", () =>
+    Effect.gen(function*() {
+      const server = yield* start({})
+      const scope = yield* Scope.make()
+      const { signals } = yield* Scope.extend(connect(options(server.url)), scope)
+      yield* until("somebody listens", () => server.listeners.length === 1)
+      server.say(late("late-1"), ...Array.from({ length: 3000 }, (_, n) => task(`t${n}`)))
+      yield* until("there is no room", () => "full" in signals && typeof signals.full === "function" && signals.full())
+      yield* Scope.close(scope, Exit.void)
+    }))
+
   it.scopedLive("is one a connection, however often its session is restarted (ambient: an old one went on beside it)", () =>
     Effect.gen(function*() {
       const server = yield* start({})
