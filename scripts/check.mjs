@@ -22,6 +22,8 @@ for (const name of chosen) {
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-check-"))
 const report = path.join(folder, "tests.json")
+/** Each failed test's name, and what it said. */
+const failures = []
 let passed = 0
 let failed = 0
 
@@ -61,16 +63,20 @@ const runTests = async () => {
     flags: `--reporter=default --reporter=json --outputFile.json=${report}`,
     stdio: "inherit"
   })
-  const { numFailedTests = 0, numPassedTests = 0, testResults = [] } = fs.existsSync(report)
+  const { numPassedTests = 0, testResults = [] } = fs.existsSync(report)
     ? JSON.parse(fs.readFileSync(report, "utf8"))
     : {}
-  // a file that cannot be loaded, or that leaves a process behind, fails without a failed test
-  const brokenFiles =
-    testResults.filter(({ assertionResults, status }) =>
-      status === "failed" && !assertionResults.some((test) => test.status === "failed")
-    ).length
+  for (const { assertionResults, message, name, status } of testResults) {
+    const file = path.relative(process.cwd(), name)
+    const tests = assertionResults.filter((test) => test.status === "failed")
+    for (const { failureMessages, fullName } of tests) {
+      failures.push([`${file}: ${fullName}`, failureMessages.join("\n")])
+    }
+    // a file that cannot be loaded, or that leaves a process behind, fails without a failed test
+    if (status === "failed" && tests.length === 0) failures.push([file, message])
+  }
   passed += numPassedTests
-  failed += ok ? 0 : Math.max(1, numFailedTests + brokenFiles)
+  failed += ok ? 0 : Math.max(1, failures.length)
 }
 
 await runLane(["types"])
@@ -83,5 +89,9 @@ if (failed === 0) {
 }
 
 fs.rmSync(folder, { recursive: true })
+// once more in brief: whoever sees only the end of a long output sees which, and why
+for (const [name, message] of failures) {
+  console.log(`FAIL ${name}\n     ${message.trim().split("\n", 3).join("\n     ").slice(0, 500)}`)
+}
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
