@@ -78,7 +78,9 @@ export const gateway = (data: string, env: Record<string, string> = {}) =>
       request,
       open: (agent = "demo") =>
         Effect.map(request("POST", "/v1/sessions", { agent, cwd: data }), ({ body }): string => body.id),
-      prompt: (session: string, prompt: string) => request("POST", `/v1/sessions/${session}/runs`, { prompt }),
+      /** Behind the turn that may be open still: its last words are heard before its end is. */
+      prompt: (session: string, prompt: string) =>
+        request("POST", `/v1/sessions/${session}/runs`, { prompt, whenBusy: "queue" }),
       /** All stored events after the cursor, up to the head. */
       history: (session: string, after = 0) =>
         Effect.promise(async () => {
