@@ -155,7 +155,7 @@ for (const { follow, name } of forms) {
     it.scopedLive("SM7 a gateway that has gone silent is dialed again, before its answer and after", () =>
       Effect.gen(function*() {
         const { requests, url } = yield* serve(() => {}, says(sse(1)), says(sse(2)))
-        expect(yield* first(2, url, session, { idle: 200 })).toMatchObject([{ seq: 1 }, { seq: 2 }])
+        expect(yield* first(2, url, session, { idle: 1000 })).toMatchObject([{ seq: 1 }, { seq: 2 }])
         expect(afters(requests)).toEqual(["0", "0", "1"])
       }))
 
@@ -165,12 +165,12 @@ for (const { follow, name } of forms) {
           open(response)
           response.write(sse(1) + sse(2))
           const beats = setInterval(() => response.write(": heartbeat\n\n"), 50)
-          setTimeout(() => response.write(sse(3)), 1200)
+          setTimeout(() => response.write(sse(3)), 2400)
           response.on("close", () => clearInterval(beats))
         })
-        const seen = yield* follow(url, session, { idle: 500 }).pipe(
+        const seen = yield* follow(url, session, { idle: 1500 }).pipe(
           Stream.mapEffect((event) =>
-            event.seq === 1 ? Effect.delay(Effect.succeed(event), 800) : Effect.succeed(event)
+            event.seq === 1 ? Effect.delay(Effect.succeed(event), 1800) : Effect.succeed(event)
           ),
           Stream.take(3),
           Stream.runCount

@@ -125,8 +125,9 @@ describe("the demo agent's memory", () => {
         const whole = before.text().join("")
         yield* Effect.fork(Effect.exit(before.prompt("/sleep 1000")))
         yield* Peer.eventually(() => before.text().at(-1)?.includes("1000 s") === true)
-        // the prompt was written beside the turn
-        yield* Effect.sleep("200 millis")
+        // it is written beside the turn
+        const memory = () => NodeFs.readFileSync(`${state}/${before.sessionId}.jsonl`, "utf8")
+        yield* Peer.eventually(() => memory().includes("/sleep 1000"))
         old.child.kill("SIGKILL")
         yield* old.exited
 
