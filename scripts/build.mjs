@@ -17,11 +17,12 @@ const program = "dist/main.js"
 const fresh = () => {
   const built = fs.statSync(program, { throwIfNoEntry: false })
   if (built === undefined) return false
-  const inputs = ["package.json"].concat(
-    ...["src", "console"].map((folder) =>
-      fs.readdirSync(folder, { recursive: true }).map((name) => path.join(folder, name))
+  const inputs = ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json", "scripts/build.mjs"]
+    .concat(
+      ...["src", "console"].map((folder) =>
+        fs.readdirSync(folder, { recursive: true }).map((name) => path.join(folder, name))
+      )
     )
-  )
   return inputs.every((input) => fs.statSync(input).mtimeMs <= built.mtimeMs)
 }
 
