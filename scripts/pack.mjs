@@ -43,7 +43,7 @@ const useTestKit = (tarball) => {
   )
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"]
   run("npm", "install", "--prefix", user, ...quiet, tarball, ...others)
-  // with nothing named it loads each of its files
+  // with no command named it loads them all
   const help = run(path.join(user, "node_modules/.bin/holdfast"), "--help")
   if (!help.includes("- demo-model")) throw new Error(`the program does not start from the package:\n${help}`)
   for (const name of ["tokens.ts", "tokens.test.ts"]) fs.copyFileSync(path.join("docs", name), path.join(user, name))
