@@ -1,6 +1,6 @@
 /**
- * Builds `dist`: the library module by module with its declarations, the console as static files, and the program as one file, which
- * starts in a third of the time.
+ * Builds `dist`: the library module by module with its declarations, the console as static files, and the program as a few files, of
+ * which a command loads what it needs. It starts in a quarter of the time that the library's modules would take.
  * With `--if-stale` only when a source is newer than the last build.
  */
 import { build } from "esbuild"
@@ -17,11 +17,12 @@ const program = "dist/main.js"
 const fresh = () => {
   const built = fs.statSync(program, { throwIfNoEntry: false })
   if (built === undefined) return false
-  const inputs = ["package.json"].concat(
-    ...["src", "console"].map((folder) =>
-      fs.readdirSync(folder, { recursive: true }).map((name) => path.join(folder, name))
+  const inputs = ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json", "scripts/build.mjs"]
+    .concat(
+      ...["src", "console"].map((folder) =>
+        fs.readdirSync(folder, { recursive: true }).map((name) => path.join(folder, name))
+      )
     )
-  )
   return inputs.every((input) => fs.statSync(input).mtimeMs <= built.mtimeMs)
 }
 
@@ -40,8 +41,10 @@ if (!process.argv.includes("--if-stale") || !fresh()) {
   if (fs.existsSync("src/main.ts")) {
     await build({
       entryPoints: ["src/main.ts"],
-      outfile: program,
+      outdir: "dist",
       bundle: true,
+      splitting: true,
+      chunkNames: "program/[name]-[hash]",
       platform: "node",
       format: "esm",
       target: "node20",

@@ -1,6 +1,6 @@
 /**
- * Checks the package as users get it: packs `dist`, which must be built, lets publint and attw look at the tarball, and uses the test kit
- * from it in an empty folder: the worked example of docs/testing.md has to pass there, and planted bugs have to be found.
+ * Checks the package as users get it: packs `dist`, which must be built, lets publint and attw look at the tarball, starts the program and
+ * uses the test kit from it in an empty folder: the worked example of docs/testing.md has to pass there, and planted bugs have to be found.
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
@@ -43,6 +43,9 @@ const useTestKit = (tarball) => {
   )
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"]
   run("npm", "install", "--prefix", user, ...quiet, tarball, ...others)
+  // with no command named it loads them all
+  const help = run(path.join(user, "node_modules/.bin/holdfast"), "--help")
+  if (!help.includes("- demo-model")) throw new Error(`the program does not start from the package:\n${help}`)
   for (const name of ["tokens.ts", "tokens.test.ts"]) fs.copyFileSync(path.join("docs", name), path.join(user, name))
   fs.writeFileSync(path.join(user, "planted.test.ts"), planted)
   const report = path.join(user, "report.json")

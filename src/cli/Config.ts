@@ -31,6 +31,7 @@ import * as Yaml from "yaml"
 import { Lasting } from "../domain/Lasting.js"
 import * as AgentConfig from "./AgentConfig.js"
 import { type CliError, unusable } from "./CliError.js"
+import * as Logging from "./Logging.js"
 import * as Secret from "./Secret.js"
 
 const rule = (what: string) => ({
@@ -90,15 +91,9 @@ const Idle = Schema.Union(Schema.Struct({ after: Lasting }), Schema.Literal(fals
 const choice = <const Choices extends readonly [string, ...ReadonlyArray<string>]>(choices: Choices) =>
   Schema.Literal(...choices).annotations(rule(`one of ${choices.join(", ")}`))
 
-/** @since 0.1.0 */
-export const logFormats = ["json", "pretty", "logfmt"] as const
-
-/** @since 0.1.0 */
-export const logLevels = ["all", "trace", "debug", "info", "warning", "error", "fatal", "none"] as const
-
 const Log = Schema.Struct({
-  format: optional(choice(logFormats)),
-  level: optional(choice(logLevels))
+  format: optional(choice(Logging.formats)),
+  level: optional(choice(Logging.levels))
 })
 
 const Telemetry = Schema.Struct({

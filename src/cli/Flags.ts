@@ -10,7 +10,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { ElicitationId, RunId, SessionId } from "../domain/Ids.js"
-import { logFormats } from "./Config.js"
+import { formats } from "./Logging.js"
 
 /** @since 0.1.0 */
 export const config = Options.text("config").pipe(
@@ -39,7 +39,7 @@ export const token = Options.text("token").pipe(
 )
 
 /** As the setting `log.format`. @since 0.1.0 */
-export const logFormat = Options.choice("log-format", logFormats).pipe(
+export const logFormat = Options.choice("log-format", formats).pipe(
   Options.withDescription("The form of the log on stderr; otherwise pretty for a terminal and logfmt for others"),
   Options.optional
 )

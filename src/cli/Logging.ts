@@ -11,10 +11,19 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import { type CliError, unusable } from "./CliError.js"
-import * as Config from "./Config.js"
 import { Screen } from "./Screen.js"
 
-type Log = NonNullable<Config.Settings["log"]>
+/** @since 0.1.0 */
+export const formats = ["json", "pretty", "logfmt"] as const
+
+/** @since 0.1.0 */
+export const levels = ["all", "trace", "debug", "info", "warning", "error", "fatal", "none"] as const
+
+/** As the setting `log`. @since 0.1.0 */
+export interface Log {
+  readonly format?: typeof formats[number]
+  readonly level?: typeof levels[number]
+}
 
 const loggers: Readonly<Record<NonNullable<Log["format"]>, (color: boolean) => Logger.Logger<unknown, void>>> = {
   json: () => Logger.withConsoleError(Logger.jsonLogger),
@@ -63,9 +72,9 @@ export const withLevelOf = <A, E, R>(
   if (at === -1 || (rest !== -1 && rest < at)) return run(argv)
   const [flag = "", next = ""] = argv.slice(at)
   const given = flag.includes("=") ? flag.slice(flag.indexOf("=") + 1) : next
-  const level = Config.logLevels.find((level) => level === given)
+  const level = levels.find((level) => level === given)
   return level === undefined
-    ? unusable(`--log-level: must be one of ${Config.logLevels.join(", ")}, not ${JSON.stringify(given)}`)
+    ? unusable(`--log-level: must be one of ${levels.join(", ")}, not ${JSON.stringify(given)}`)
     : run([...argv.slice(0, at), ...argv.slice(at + (flag.includes("=") ? 1 : 2))]).pipe(
       Effect.provide(withLevel(level)),
       Effect.provideService(Asked, level)

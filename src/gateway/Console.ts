@@ -34,10 +34,8 @@ export interface Console {
   readonly routes: Layer.Layer<never, never, HttpLayerRouter.HttpRouter>
 }
 
-const place = (path: string) => fileURLToPath(new URL(path, import.meta.url))
-
-/** Beside the program, which is one file; and beside this file's folder in the library. */
-const places = [place("console/"), place("../console/")]
+/** Beside the folder of this file, in the library as in the program. */
+const place = fileURLToPath(new URL("../console/", import.meta.url))
 
 const types: Readonly<Record<string, string>> = {
   css: "text/css; charset=utf-8",
@@ -131,9 +129,7 @@ const missing = toResponse(
 export const load = (folder?: string): Effect.Effect<Console> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    const files = yield* Effect.firstSuccessOf(
-      (folder === undefined ? places : [folder]).map((each) => readFolder(fs, each))
-    ).pipe(Effect.orElseSucceed((): ReadonlyArray<File> => []))
+    const files = yield* Effect.orElseSucceed(readFolder(fs, folder ?? place), (): ReadonlyArray<File> => [])
     const routes = files.map((file) => HttpLayerRouter.add("GET", file.path, respond(file)))
     return {
       paths: new Set(files.map((file) => file.path)),

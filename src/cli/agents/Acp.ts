@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { AcpAgentOptions } from "../../agent/acp/AcpAgent.js"
+import { AcpAgentOptions } from "../../agent/acp/AcpOptions.js"
 import * as AgentFields from "./AgentFields.js"
 import * as McpServers from "./McpServers.js"
 

@@ -6,7 +6,7 @@
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { AgentctlOptions } from "../../agent/agentctl/AgentctlAgent.js"
+import { AgentctlOptions } from "../../agent/agentctl/AgentctlOptions.js"
 import * as AgentFields from "./AgentFields.js"
 import * as McpServers from "./McpServers.js"
 

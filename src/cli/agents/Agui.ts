@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { AguiAgentOptions } from "../../agent/agui/AguiAgent.js"
+import { AguiAgentOptions } from "../../agent/agui/AguiOptions.js"
 import * as AgentFields from "./AgentFields.js"
 
 /** @since 0.1.0 */
