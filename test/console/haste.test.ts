@@ -64,49 +64,57 @@ describe("who is faster than the gateway", () => {
       })
     }), timeout)
 
-  it.scopedLive("sends a message once, though it was not known whether it arrived and another session was looked at", () =>
-    Effect.gen(function*() {
-      const { create, gateway, page } = yield* opened
-      yield* Browser.act(async () => {
-        const id = await create("this one")
-        await create("the other")
-        await page.goto(`${gateway.url}/#/${id}`)
-        const runs = await held(page, "**/runs")
-        await Browser.say(page, "once")
-        await expect.poll(runs.count, patience).toBe(1)
-        await runs.lose()
-        await page.getByText("The gateway does not answer").waitFor()
-        await page.getByRole("link", { name: "the other" }).click()
-        await page.getByRole("heading", { level: 1, name: "the other" }).waitFor()
-        await page.getByRole("link", { name: "this one" }).click()
-        await page.getByRole("heading", { level: 1, name: "this one" }).waitFor()
-        expect(await box(page).inputValue()).toBe("once")
-        await box(page).press("Enter")
-        await expect.poll(() => box(page).inputValue(), patience).toBe("")
-        await Browser.say(page, "again")
-        await Browser.runsEnded(page, 2)
-        expect(await page.locator("[data-kind=prompt]").count()).toBe(2)
-      })
-    }), timeout)
+  it.scopedLive(
+    "sends a message once, though it was not known whether it arrived and another session was looked at",
+    () =>
+      Effect.gen(function*() {
+        const { create, gateway, page } = yield* opened
+        yield* Browser.act(async () => {
+          const id = await create("this one")
+          await create("the other")
+          await page.goto(`${gateway.url}/#/${id}`)
+          const runs = await held(page, "**/runs")
+          await Browser.say(page, "once")
+          await expect.poll(runs.count, patience).toBe(1)
+          await runs.lose()
+          await page.getByText("The gateway does not answer").waitFor()
+          await page.getByRole("link", { name: "the other" }).click()
+          await page.getByRole("heading", { level: 1, name: "the other" }).waitFor()
+          await page.getByRole("link", { name: "this one" }).click()
+          await page.getByRole("heading", { level: 1, name: "this one" }).waitFor()
+          expect(await box(page).inputValue()).toBe("once")
+          await box(page).press("Enter")
+          await expect.poll(() => box(page).inputValue(), patience).toBe("")
+          await Browser.say(page, "again")
+          await Browser.runsEnded(page, 2)
+          expect(await page.locator("[data-kind=prompt]").count()).toBe(2)
+        })
+      }),
+    timeout
+  )
 
-  it.scopedLive("starts one session, though it was asked for twice, and may go elsewhere meanwhile", () =>
-    Effect.gen(function*() {
-      const { gateway, page } = yield* opened
-      yield* Browser.act(async () => {
-        await page.goto(`${gateway.url}/#/new`)
-        await page.getByRole("radio").first().waitFor()
-        const sessions = await held(page, "**/v1/sessions")
-        await page.getByLabel("First message").fill("hello")
-        await page.getByLabel("First message").press("Enter")
-        await page.getByRole("button", { name: /^Starting/ }).waitFor()
-        await page.getByLabel("First message").press("Enter")
-        await page.getByRole("link", { name: "Holdfast", exact: true }).click()
-        expect(sessions.count()).toBe(1)
-        await sessions.pass()
-        await page.getByRole("navigation", { name: "Sessions" }).getByRole("link", { name: /Untitled/ }).waitFor()
-        expect(page.url()).toMatch(/#\/$/)
-      })
-    }), timeout)
+  it.scopedLive(
+    "starts one session, though it was asked for twice, and may go elsewhere meanwhile",
+    () =>
+      Effect.gen(function*() {
+        const { gateway, page } = yield* opened
+        yield* Browser.act(async () => {
+          await page.goto(`${gateway.url}/#/new`)
+          await page.getByRole("radio").first().waitFor()
+          const sessions = await held(page, "**/v1/sessions")
+          await page.getByLabel("First message").fill("hello")
+          await page.getByLabel("First message").press("Enter")
+          await page.getByRole("button", { name: /^Starting/ }).waitFor()
+          await page.getByLabel("First message").press("Enter")
+          await page.getByRole("link", { name: "Holdfast", exact: true }).click()
+          expect(sessions.count()).toBe(1)
+          await sessions.pass()
+          await page.getByRole("navigation", { name: "Sessions" }).getByRole("link", { name: /Untitled/ }).waitFor()
+          expect(page.url()).toMatch(/#\/$/)
+        })
+      }),
+    timeout
+  )
 })
 
 describe("who looks for something", () => {
@@ -123,22 +131,26 @@ describe("who looks for something", () => {
       })
     }), timeout)
 
-  it.scopedLive("finds every session that the list has shown, also one without a name, when there are new ones", () =>
-    Effect.gen(function*() {
-      const { create, page } = yield* opened
-      yield* Browser.act(async () => {
-        const links = page.getByRole("navigation", { name: "Sessions" }).locator("li").getByRole("link")
-        await create(" ")
-        for (let n = 0; n < 51; n++) await create(`session ${n}`)
-        await expect.poll(() => links.count(), patience).toBe(50)
-        await page.getByRole("button", { name: "Older" }).click()
-        await expect.poll(() => links.count(), patience).toBe(52)
-        await page.getByRole("link", { name: "Untitled" }).waitFor()
-        await create("the newest")
-        await page.getByRole("link", { name: "the newest" }).waitFor()
-        expect(await links.count()).toBe(53)
-      })
-    }), timeout)
+  it.scopedLive(
+    "finds every session that the list has shown, also one without a name, when there are new ones",
+    () =>
+      Effect.gen(function*() {
+        const { create, page } = yield* opened
+        yield* Browser.act(async () => {
+          const links = page.getByRole("navigation", { name: "Sessions" }).locator("li").getByRole("link")
+          await create(" ")
+          for (let n = 0; n < 51; n++) await create(`session ${n}`)
+          await expect.poll(() => links.count(), patience).toBe(50)
+          await page.getByRole("button", { name: "Older" }).click()
+          await expect.poll(() => links.count(), patience).toBe(52)
+          await page.getByRole("link", { name: "Untitled" }).waitFor()
+          await create("the newest")
+          await page.getByRole("link", { name: "the newest" }).waitFor()
+          expect(await links.count()).toBe(53)
+        })
+      }),
+    timeout
+  )
 
   it.scopedLive("hears of the end of every turn, though each is told in the same words", () =>
     Effect.gen(function*() {
