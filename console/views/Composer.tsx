@@ -29,6 +29,7 @@ export const Composer = (
   { conversation, session }: { readonly session: OpenSession; readonly conversation: Conversation }
 ) => {
   const { phase, run } = conversation
+  const closed = phase === "closed"
   const [text, setText] = useState(prompts.get(session.id) ?? "")
   const [sending, setSending] = useState(false)
   const [error, setError] = useState<string>()
@@ -36,11 +37,10 @@ export const Composer = (
   const [hidden, setHidden] = useState(false)
   const box = useRef<HTMLTextAreaElement>(null)
   const list = useId()
-  const offered = hidden ? [] : suggestions(text, conversation)
+  const offered = hidden || closed ? [] : suggestions(text, conversation)
   // those around the one that is chosen: nothing has to be scrolled, which a keyboard that writes could not do
   const first = Math.max(0, Math.min(chosen - inView / 2, offered.length - inView))
   const busy = run !== undefined
-  const closed = phase === "closed"
 
   const write = (value: string) => {
     setText(value)
@@ -145,7 +145,9 @@ export const Composer = (
         ref={box}
         rows={1}
         value={text}
-        disabled={closed}
+        // what was written when somebody else closed the session can still be taken elsewhere
+        disabled={closed && text === ""}
+        readOnly={closed}
         aria-label="Message to the agent"
         placeholder={closed ? "This session is closed" : busy ? "Say what comes next" : "Message the agent"}
         aria-controls={offered.length > 0 ? list : undefined}

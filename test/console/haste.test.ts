@@ -117,6 +117,22 @@ describe("who is faster than the gateway", () => {
   )
 })
 
+describe("who was writing", () => {
+  it.scopedLive("can take along what was written when somebody else closes the session", () =>
+    Effect.gen(function*() {
+      const { create, gateway, page } = yield* opened
+      yield* Browser.act(async () => {
+        const id = await create()
+        await page.goto(`${gateway.url}/#/${id}`)
+        await box(page).fill("a long story")
+        await page.request.delete(`${gateway.url}/v1/sessions/${id}`)
+        await page.getByText("The session was closed").waitFor()
+        expect([await box(page).isEditable(), await box(page).isEnabled()]).toStrictEqual([false, true])
+        expect(await box(page).inputValue()).toBe("a long story")
+      })
+    }), timeout)
+})
+
 describe("who looks for something", () => {
   it.scopedLive("is told that an address names nothing, whatever it is", () =>
     Effect.gen(function*() {
