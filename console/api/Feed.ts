@@ -48,7 +48,7 @@ export interface Options {
 /** A connection that lived for so long was a good one. */
 const stable = 5_000
 
-const isFinal = ({ status }: Failure) => status === 401 || status === 403 || status === 404
+const isFinal = ({ status }: Failure) => status >= 400 && status <= 404
 
 export const start = (options: Options): Feed => {
   const { backoffMillis: [first, longest] = [500, 15_000], onState, random = Math.random, silenceMillis = 35_000 } =

@@ -8,6 +8,10 @@ import type { Fault, Question } from "./Items.js"
 export const toText = (content: ReadonlyArray<ContentBlock>): string =>
   content.map((block) => block.type === "text" ? block.text : `[${block.type}]`).join("\n")
 
+/** What a session is called by, which may have been given nothing to be called by. */
+export const title = (title: string | undefined): string =>
+  title === undefined || title.trim() === "" ? "Untitled" : title
+
 const causes = { requested: "someone asked", changed: "its settings changed", failed: "it failed" }
 
 export const restarting = (cause: keyof typeof causes, requests = 1): string =>

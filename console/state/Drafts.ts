@@ -15,4 +15,6 @@ const make = <A>(): Drafts<A> => {
 }
 
 export const prompts = make<string>()
+/** Under which key a text was tried: as long as it is the same, a second attempt is not a second prompt. */
+export const attempts = make<{ readonly text: string; readonly key: string }>()
 export const answers = make<Values>()

@@ -43,7 +43,10 @@ const parse = (json: string): StoredEvent => JSON.parse(json)
 const tell = (before: Conversation.Conversation, now: Conversation.Conversation) => {
   const asked = now.questions.filter((each) => !before.questions.includes(each))
   if (asked[0] !== undefined) announce(`The agent asks: ${asked[0].message}`)
-  else if (before.run !== undefined && now.run === undefined) announce("The agent has finished")
+  // a short turn may begin and end in one frame
+  else if (now.run === undefined && now.items.slice(before.items.length).some(({ kind }) => kind === "ended")) {
+    announce("The agent has finished")
+  }
 }
 
 export const open = (id: string): OpenSession => {
@@ -108,7 +111,7 @@ export const open = (id: string): OpenSession => {
     } catch (error) {
       // the feed says it, too, and tries again where that helps
       const { status } = toFailure(error)
-      if (status === 404) failure.value = toFailure(error)
+      if (status === 400 || status === 404) failure.value = toFailure(error)
       else head.value = 0
     }
   }

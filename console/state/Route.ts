@@ -6,11 +6,20 @@ export type Route =
   | { readonly _tag: "New" }
   | { readonly _tag: "Session"; readonly id: string; readonly tab: "conversation" | "log" }
 
+/** What somebody typed may be no encoding of anything. */
+const decoded = (part: string): string => {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
+
 const parse = (hash: string): Route => {
   const [first = "", second] = hash.replace(/^#\/?/, "").split("/")
   if (first === "") return { _tag: "Home" }
   if (first === "new") return { _tag: "New" }
-  return { _tag: "Session", id: decodeURIComponent(first), tab: second === "log" ? "log" : "conversation" }
+  return { _tag: "Session", id: decoded(first), tab: second === "log" ? "log" : "conversation" }
 }
 
 export const toHash = (route: Route): string => {

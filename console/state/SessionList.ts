@@ -30,6 +30,11 @@ const update = (found: ReadonlyArray<Session>) => {
   const before = newest.peek()
   if (found.length === before.length && found.every((session, index) => sameSession(session, before[index]))) return
   const known = new Map(before.map((session) => [session.id, session]))
+  // what newer ones have pushed off the first page stays above the older ones that were asked for
+  if (nextOfOlder.peek() !== undefined) {
+    const still = new Set([...found, ...older.peek()].map(({ id }) => id))
+    older.value = [...before.filter(({ id }) => !still.has(id)), ...older.peek()]
+  }
   newest.value = found.map((session) => {
     const same = known.get(session.id)
     return same !== undefined && sameSession(session, same) ? same : session

@@ -3,7 +3,7 @@ import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hook
 import { toFailure } from "../api/Gateway.js"
 import type { Conversation } from "../model/Conversation.js"
 import { gateway } from "../state/Access.js"
-import { prompts } from "../state/Drafts.js"
+import { attempts, prompts } from "../state/Drafts.js"
 import type { OpenSession } from "../state/OpenSession.js"
 import { Icon } from "./Icon.js"
 import { Settings } from "./Settings.js"
@@ -29,6 +29,7 @@ export const Composer = (
   { conversation, session }: { readonly session: OpenSession; readonly conversation: Conversation }
 ) => {
   const { phase, run } = conversation
+  const closed = phase === "closed"
   const [text, setText] = useState(prompts.get(session.id) ?? "")
   const [sending, setSending] = useState(false)
   const [error, setError] = useState<string>()
@@ -36,13 +37,10 @@ export const Composer = (
   const [hidden, setHidden] = useState(false)
   const box = useRef<HTMLTextAreaElement>(null)
   const list = useId()
-  /** One for a text, so that a second attempt is not a second prompt. */
-  const key = useRef({ text: "", key: "" })
-  const offered = hidden ? [] : suggestions(text, conversation)
+  const offered = hidden || closed ? [] : suggestions(text, conversation)
   // those around the one that is chosen: nothing has to be scrolled, which a keyboard that writes could not do
   const first = Math.max(0, Math.min(chosen - inView / 2, offered.length - inView))
   const busy = run !== undefined
-  const closed = phase === "closed"
 
   const write = (value: string) => {
     setText(value)
@@ -65,13 +63,17 @@ export const Composer = (
 
   const send = async (whenBusy: WhenBusy) => {
     if (text.trim() === "" || sending || closed) return
-    if (key.current.text !== text) key.current = { text, key: freshKey() }
+    const before = attempts.get(session.id)
+    const attempt = before?.text === text ? before : { text, key: freshKey() }
+    attempts.set(session.id, attempt)
     setSending(true)
     setError(undefined)
     try {
-      await gateway.prompt(session.id, text, whenBusy, key.current.key)
-      key.current = { text: "", key: "" }
-      write("")
+      await gateway.prompt(session.id, text, whenBusy, attempt.key)
+      attempts.set(session.id, undefined)
+      // what was typed meanwhile is not sent yet
+      const now = prompts.get(session.id) ?? ""
+      write(now.startsWith(text) ? now.slice(text.length).trimStart() : now)
     } catch (error) {
       const failure = toFailure(error)
       setError(
@@ -143,7 +145,9 @@ export const Composer = (
         ref={box}
         rows={1}
         value={text}
-        disabled={closed}
+        // what was written when somebody else closed the session can still be taken elsewhere
+        disabled={closed && text === ""}
+        readOnly={closed}
         aria-label="Message to the agent"
         placeholder={closed ? "This session is closed" : busy ? "Say what comes next" : "Message the agent"}
         aria-controls={offered.length > 0 ? list : undefined}

@@ -52,6 +52,7 @@ export const LogView = ({ log, session }: { readonly session: string; readonly l
   }, [following, found.length, text, type])
 
   const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "ArrowUp" || event.key === "PageUp") setFollowing(false)
     if (event.target !== scroller.current || event.key !== "Home" && event.key !== "End") return
     event.preventDefault()
     setFollowing(event.key === "End")

@@ -2,8 +2,8 @@
 import { useEffect, useId, useState } from "preact/hooks"
 import { type Agent, type Failure, toFailure } from "../api/Gateway.js"
 import { gateway } from "../state/Access.js"
-import { prompts } from "../state/Drafts.js"
-import { go } from "../state/Route.js"
+import { attempts, prompts } from "../state/Drafts.js"
+import { go, route } from "../state/Route.js"
 import * as SessionList from "../state/SessionList.js"
 import { Icon } from "./Icon.js"
 
@@ -51,6 +51,7 @@ export const NewSession = () => {
   useEffect(() => void load(), [])
 
   const start = async () => {
+    if (starting) return
     setStarting(true)
     setFailure(undefined)
     try {
@@ -59,12 +60,17 @@ export const NewSession = () => {
       if (prompt.trim() !== "") {
         // if it does not get there, it is in the message box of the session
         prompts.set(session.id, prompt)
+        attempts.set(session.id, { text: prompt, key: session.id })
         await gateway.prompt(session.id, prompt, "queue", session.id).then(
-          () => prompts.set(session.id, undefined),
+          () => {
+            prompts.set(session.id, undefined)
+            attempts.set(session.id, undefined)
+          },
           () => {}
         )
       }
-      go({ _tag: "Session", id: session.id, tab: "conversation" })
+      // who has gone elsewhere meanwhile finds it in the list
+      if (route.peek()._tag === "New") go({ _tag: "Session", id: session.id, tab: "conversation" })
     } catch (error) {
       setFailure(toFailure(error))
       setStarting(false)

@@ -2,6 +2,7 @@
 import { lazy, Suspense } from "preact/compat"
 import { useRef } from "preact/hooks"
 import * as Conversation from "../model/Conversation.js"
+import * as Describe from "../model/Describe.js"
 import { gateway } from "../state/Access.js"
 import type { OpenSession } from "../state/OpenSession.js"
 import { toHash } from "../state/Route.js"
@@ -92,7 +93,7 @@ const Header = ({ conversation, session, tab }: {
         <Icon name="back" />
       </a>
       <div class="what">
-        <h1>{title ?? (read ? "Untitled" : "…")}</h1>
+        <h1>{read || title !== undefined ? Describe.title(title) : "…"}</h1>
         <p>
           <Status status={read || told === undefined ? Conversation.status(conversation) : told.status} />
           {agent !== "" && <span class="agent-name">{agent}</span>}
@@ -137,7 +138,9 @@ export const SessionPage = ({ session, tab }: { readonly session: OpenSession; r
   const failure = session.failure.value
   const read = session.read.value
   const conversation = session.conversation.value
-  if (failure !== undefined && failure.status !== 401) return <Missing message={failure.message} />
+  if (failure !== undefined && failure.status !== 401) {
+    return <Missing message={failure.status === 400 ? `“${session.id}” is no session’s id.` : failure.message} />
+  }
   return (
     <main class="session-page">
       <Header session={session} conversation={conversation} tab={tab} />

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks"
 import type { Session } from "../../src/domain/Session.js"
 import * as Conversation from "../model/Conversation.js"
+import * as Describe from "../model/Describe.js"
 import type { OpenSession } from "../state/OpenSession.js"
 import { route, toHash } from "../state/Route.js"
 import * as SessionList from "../state/SessionList.js"
@@ -45,7 +46,7 @@ const Row = (
         class={`session ${status}`}
         aria-current={selected ? "page" : undefined}
       >
-        <span class="title">{title ?? "Untitled"}</span>
+        <span class="title">{Describe.title(title)}</span>
         <span class="meta">
           <Status status={status} wordless={status === "idle" || status === "closed"} />
           <span>{agent}</span>
@@ -56,10 +57,10 @@ const Row = (
   )
 }
 
-const Empty = () => {
+const Empty = ({ nothing }: { readonly nothing: string }) => {
   const failure = SessionList.failure.value
   if (failure !== undefined) return <p class="nothing">{failure.message} Trying again…</p>
-  return <p class="nothing">{SessionList.loaded.value ? "No sessions yet" : "Looking for sessions…"}</p>
+  return <p class="nothing">{SessionList.loaded.value ? nothing : "Looking for sessions…"}</p>
 }
 
 export const Sidebar = ({ open }: { readonly open: OpenSession | undefined }) => {
@@ -89,7 +90,7 @@ export const Sidebar = ({ open }: { readonly open: OpenSession | undefined }) =>
           <Icon name="plus" /> New
         </a>
       </header>
-      {sessions.length === 0 && <Empty />}
+      {sessions.length === 0 && <Empty nothing={count > 0 ? "No session is open" : "No sessions yet"} />}
       <ul class="sessions">
         {sessions.map((session) => <Row key={session.id} session={session} open={open} now={now} />)}
       </ul>

@@ -148,6 +148,12 @@ const File = Schema.Struct({
 
 const strict = { errors: "all", onExcessProperty: "error" } as const
 
+/** What could stand there as a type is 17,000 characters for a whole file. */
+const inWords = (message: string): string => {
+  const [, list, actual] = /^Expected (?:\{|(ReadonlyArray<|readonly \[)).*, actual (.*)$/s.exec(message) ?? []
+  return actual === undefined ? message : `must be ${list === undefined ? "keys with values" : "a list"}, not ${actual}`
+}
+
 const decode = <A, I>(
   schema: Schema.Schema<A, I>,
   input: unknown,
@@ -158,7 +164,7 @@ const decode = <A, I>(
     for (const { message, path } of ParseResult.ArrayFormatter.formatErrorSync(error)) {
       // of a value with several forms each form has its complaint, and that it is there is one of them: the first says enough
       if (message.startsWith("Expected undefined") || faults.has(where(path))) continue
-      faults.set(where(path), message.replace(/\s+/g, " "))
+      faults.set(where(path), inWords(message.replace(/\s+/g, " ")))
     }
     return unusable(...Array.from(faults, ([where, message]) => `${where}: ${message}`))
   })

@@ -95,9 +95,12 @@ const closeTimeout = "1 second"
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const
 
+/** What is no part of the API. */
+const pages = ["/", "/docs", "/openapi.json"] as const
+
 /** Answers 405 where the path is right and the method is not. */
 const otherMethods = HttpLayerRouter.use(Effect.fnUntraced(function*(router) {
-  const allowed = new Map<HttpLayerRouter.PathInput, Array<string>>()
+  const allowed = new Map<HttpLayerRouter.PathInput, Array<string>>(pages.map((path) => [path, ["GET"]]))
   HttpApi.reflect(Api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint }) => {

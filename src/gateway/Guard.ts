@@ -103,6 +103,10 @@ const checkBody = (policy: Policy, headers: HttpServerRequest.HttpServerRequest[
   if (!/^application\/json *(;|$)/i.test(contentType)) {
     return new ContentTypeRefused({ contentType, message: "a body must be sent as application/json" })
   }
+  const encoding = headers["content-encoding"] ?? "identity"
+  if (encoding.toLowerCase() !== "identity") {
+    return new ContentTypeRefused({ contentType, message: `a body must be sent as it is, not as ${encoding}` })
+  }
   return length > policy.maxBodyBytes ? RequestBody.tooLarge(policy.maxBodyBytes) : undefined
 }
 
@@ -149,7 +153,7 @@ const ofStatus: Readonly<Record<number, Record<string, string>>> = {
 const safe = { "x-content-type-options": "nosniff", "x-frame-options": "DENY" }
 
 /**
- * Puts the policy before `app`. Once `down` is done every request is refused.
+ * Puts the policy before `app`. Once `down` is done every request is refused, and a page that may call is told why.
  *
  * @since 0.1.0
  */
@@ -159,6 +163,7 @@ export const make = (policy: Policy, down: AbortSignal) => {
     allowedOrigins: (origin) => policy.allowedOrigins.includes(origin),
     allowedMethods: ["GET", "POST", "DELETE"],
     allowedHeaders: ["authorization", "content-type", "idempotency-key", "last-event-id"],
+    exposedHeaders: ["retry-after"],
     maxAge: 600
   })
 
@@ -172,8 +177,7 @@ export const make = (policy: Policy, down: AbortSignal) => {
           RequestBody.limited(request, policy.maxBodyBytes, down)
         )
     )
-    // a preflight carries no token, so it is answered before the token is asked for
-    const authorized = cors(unless(
+    const authorized = answered(unless(
       ({ headers, method, url }) =>
         (policy.open.has(withoutQuery(url)) ? Effect.void : credentials({
           method,
@@ -184,6 +188,10 @@ export const make = (policy: Policy, down: AbortSignal) => {
         ),
       limited
     ))
+    // a preflight carries no token, so it is answered before the token is asked for
+    const shared = cors(
+      Effect.suspend(() => down.aborted ? Effect.succeed(toResponse(draining())) : authorized)
+    )
     const open = unless((request) => {
       const { headers } = request
       const host = headers.host?.toLowerCase() ?? ""
@@ -191,11 +199,9 @@ export const make = (policy: Policy, down: AbortSignal) => {
         checkNamed(request) ?? checkHost(policy, host) ?? checkHost(policy, targetHost(request) ?? host) ??
           checkOrigin(policy, host, headers)
       )
-    }, authorized)
-    const guarded = answered(open)
-    const response = Effect.suspend(() => down.aborted ? Effect.succeed(toResponse(draining())) : guarded)
+    }, shared)
     return Effect.map(
-      response,
+      open,
       (response) =>
         HttpServerResponse.setHeaders(response, { ...safe, ...response.headers, ...ofStatus[response.status] })
     )

@@ -198,6 +198,19 @@ describe("Config", () => {
       ])
     }))
 
+  it.effect("what is no list, or has no keys, is told in a line, however much could stand there", () =>
+    Effect.gen(function*() {
+      expect(yield* faults(settings({ file: "holdfast" }))).toEqual([
+        "holdfast.yaml: must be keys with values, not \"holdfast\""
+      ])
+      expect(yield* faults(settings({ file: "agents: []\nlimits: 5\nroots: /tmp\nallowedHosts: { a: 1 }" }))).toEqual([
+        "holdfast.yaml: allowedHosts: must be a list, not {\"a\":1}",
+        "holdfast.yaml: roots: must be a list, not \"/tmp\"",
+        "holdfast.yaml: limits: must be keys with values, not 5",
+        "holdfast.yaml: agents: must be keys with values, not []"
+      ])
+    }))
+
   it.effect("a file that is not there is named", () =>
     Effect.gen(function*() {
       const missing = Config.load(Option.some("/nowhere/holdfast.yaml"), {}).pipe(Effect.provide(NodeContext.layer))

@@ -148,7 +148,7 @@ describe("close", () => {
       const { close, gateway } = yield* closable({
         close: () => enter("finishes", Deferred.await(gate)),
         cancel: () => enter("hangs", Effect.never)
-      }, { grace: "400 millis" })
+      }, { grace: "400 millis", allowedOrigins: ["https://app.example"] })
       const keepAlive = yield* connect(gateway)
       keepAlive.write(get("/health"))
       const finishes = yield* Effect.fork(request(gateway, "DELETE", path))
@@ -161,8 +161,16 @@ describe("close", () => {
         return keepAlive.received().includes("Draining")
       })
       expect(keepAlive.received()).toMatch(/503 Service Unavailable[^]*retry-after: 1\r\n/i)
-      const reply = yield* request(gateway, "GET", "/v1/agents")
-      expect(reply).toMatchObject({ status: 503, body: { _tag: "Draining" } })
+      // a page that may call is told, too, and when to come again
+      const reply = yield* request(gateway, "GET", "/v1/agents", { headers: { origin: "https://app.example" } })
+      expect(reply).toMatchObject({
+        status: 503,
+        body: { _tag: "Draining" },
+        headers: {
+          "access-control-allow-origin": "https://app.example",
+          "access-control-expose-headers": "retry-after"
+        }
+      })
       yield* Deferred.succeed(gate, undefined)
       expect((yield* Fiber.join(finishes)).status).toBe(204)
       expect(yield* Fiber.join(closing)).toBeLessThan(2500)

@@ -124,6 +124,18 @@ describe("Guard", () => {
       }
     }))
 
+  it.scopedLive("a body that is compressed is refused for that, and not for what it looks like", () =>
+    Effect.gen(function*() {
+      const gateway = yield* start(creates)
+      const send = (encoding: string) =>
+        request(gateway, "POST", "/v1/sessions", { json: { agent: "a" }, headers: { "content-encoding": encoding } })
+      expect((yield* send("identity")).status).toBe(201)
+      expect(yield* send("gzip")).toMatchObject({
+        status: 415,
+        body: { _tag: "ContentTypeRefused", message: expect.stringContaining("gzip") }
+      })
+    }))
+
   it.scopedLive("a body over the limit is 413, whether or not its length was declared, and the connection lives on", () =>
     Effect.gen(function*() {
       const gateway = yield* start(creates, { maxBodyBytes: 1000 })

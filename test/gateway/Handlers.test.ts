@@ -398,6 +398,9 @@ describe("errors", () => {
       const reply = yield* request(gateway, "PUT", path)
       expect(reply).toMatchObject({ status: 405, body: { _tag: "MethodNotAllowed", allowed: ["GET", "DELETE"] } })
       expect(reply.headers.allow).toBe("GET, DELETE")
+      for (const page of ["/", "/docs", "/openapi.json"]) {
+        expect(yield* request(gateway, "POST", page)).toMatchObject({ status: 405, headers: { allow: "GET" } })
+      }
     }))
 })
 
