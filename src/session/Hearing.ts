@@ -15,6 +15,7 @@ import * as Scope from "effect/Scope"
 import type { AgentSignal } from "../agent/Agent.js"
 import type { RunOutcome, SessionEvent } from "../domain/AgentEvent.js"
 import type { SessionId } from "../domain/Ids.js"
+import type { Draft } from "../domain/Session.js"
 import type { ElicitationBridge } from "../lifecycle/ElicitationBridge.js"
 import type { Lock } from "./Lock.js"
 import type { OpenRuns } from "./OpenRuns.js"
@@ -63,13 +64,15 @@ class Ear implements Hearing {
 
   handle(signals: Chunk.Chunk<AgentSignal>, connection: Scope.Scope): Effect.Effect<void> {
     return Effect.gen(this, function*() {
+      const { pace, recorder } = this.session
       let said: Array<Signal<"Said">> = []
       for (const signal of signals) {
         if (signal._tag === "Said") {
           said.push(signal)
           continue
         }
-        yield* this.say(said)
+        // what leads to a question, or is a turn's last word, is stored with it: a transaction each is most of what they cost
+        if (said.length > 0) pace.lead(this.draftsOf(said))
         said = []
         switch (signal._tag) {
           case "Asked":
@@ -83,7 +86,8 @@ class Ear implements Hearing {
             break
         }
       }
-      yield* this.say(said, connection)
+      // a question may have been asked of nobody, a turn may have ended already
+      yield* said.length === 0 ? recorder.letGo : pace.say(() => this.draftsOf(said), connection)
     })
   }
 
@@ -101,15 +105,10 @@ class Ear implements Hearing {
     })
   }
 
-  /** With a connection, the agent may go on with what it says. */
-  private say(said: ReadonlyArray<Signal<"Said">>, connection?: Scope.Scope) {
-    const { pace, runs } = this.session
-    return said.length === 0
-      ? Effect.void
-      : pace.say(
-        () => said.map(({ event, run }) => ({ event, runId: this.ownerOf(event, runs.speaking(run)?.id) })),
-        connection
-      )
+  /** To be asked for in the step that stores them or owes them: a run may end in between. */
+  private draftsOf(said: ReadonlyArray<Signal<"Said">>): ReadonlyArray<Draft> {
+    const { runs } = this.session
+    return said.map(({ event, run }) => ({ event, runId: this.ownerOf(event, runs.speaking(run)?.id) }))
   }
 
   // under the lock, because it must not happen between the closing of a run's scope and its `RunEnded`

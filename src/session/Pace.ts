@@ -21,6 +21,8 @@ export interface Pace {
    * wait for it.
    */
   readonly say: (drafts: () => ReadonlyArray<Draft>, more?: Scope.Scope) => Effect.Effect<unknown>
+  /** As `say`, but together with what the session stores next, whoever does. */
+  readonly lead: (drafts: ReadonlyArray<Draft>) => void
 }
 
 /** Whose words are recorded; its agent, and so its pace, may be known only later. @since 0.1.0 */
@@ -40,6 +42,12 @@ class Paced implements Pace {
   say(drafts: () => ReadonlyArray<Draft>, more?: Scope.Scope): Effect.Effect<unknown> {
     const { coalesce, recorder } = this.session
     return coalesce === false ? recorder.say(drafts) : this.atPace(drafts, Duration.toMillis(coalesce.every), more)
+  }
+
+  lead(drafts: ReadonlyArray<Draft>): void {
+    const { coalesce, recorder } = this.session
+    this.last = undefined
+    recorder.owe(coalesce === false ? drafts : Deltas.joined(drafts))
   }
 
   private atPace(drafts: () => ReadonlyArray<Draft>, millis: number, more: Scope.Scope | undefined) {

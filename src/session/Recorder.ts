@@ -35,7 +35,9 @@ export interface Recorder {
    * that would become too long, and nothing has changed. Whatever comes after it, it comes before that in the log.
    */
   readonly hold: (delta: Deltas.Delta) => boolean
-  /** Stores what is held back, now or, if the log fails, later. */
+  /** What is stored next is stored together with these events, and after them. Whoever owes sees to it that something is. */
+  readonly owe: (drafts: ReadonlyArray<Draft>) => void
+  /** Stores what is held back or owed, now or, if the log fails, later. */
   readonly letGo: Effect.Effect<void>
 }
 
@@ -91,6 +93,12 @@ class Pen implements Recorder {
     return true
   }
 
+  owe(drafts: ReadonlyArray<Draft>): void {
+    const first = this.held
+    this.held = undefined
+    this.owed = first === undefined ? [...this.owed, ...drafts] : Deltas.joined([...this.owed, first, ...drafts])
+  }
+
   get letGo(): Effect.Effect<void> {
     return Effect.suspend(() =>
       this.held === undefined && this.owed.length === 0 ? Effect.void : Effect.asVoid(this.end())
@@ -129,9 +137,11 @@ class Pen implements Recorder {
       // from here on there may be another; this one is before it, whatever becomes of the store
       this.held = undefined
       if (first !== undefined) this.owed = [...this.owed, first]
-      const all = first === undefined ? [...this.owed, ...drafts()] : Deltas.joined([...this.owed, ...drafts()])
+      const { owed } = this
+      const all = first === undefined ? [...owed, ...drafts()] : Deltas.joined([...owed, ...drafts()])
       return all.length === 0 ? Effect.succeed(0) : Effect.tap(this.log.append(this.session, all), () => {
-        this.owed = []
+        // more may be owed by now
+        this.owed = this.owed.slice(owed.length)
       })
     }).pipe(
       Effect.catchTag("SessionNotFound", Effect.die),

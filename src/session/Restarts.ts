@@ -71,8 +71,9 @@ export interface Session {
   readonly link: AgentLink
   readonly lock: Lock
   readonly runs: OpenRuns
-  /** Takes no more commands; says so to who sends one. */
+  /** There when it takes no more commands. */
   readonly retired: RunOutcome | undefined
+  /** What whoever sends one is told then. */
   readonly closed: () => SessionClosed
 }
 
