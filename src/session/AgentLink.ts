@@ -12,10 +12,16 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import type { AgentConnection, AgentSignal } from "../agent/Agent.js"
 import { AgentDied, type AgentError, type AgentNotFound } from "../domain/Errors.js"
-import type { StreamHandle, StreamManager, StreamSpec } from "../lifecycle/StreamManager.js"
+import type {
+  End as EndOfStream,
+  StreamEnd,
+  StreamHandle,
+  StreamManager,
+  StreamSpec
+} from "../lifecycle/StreamManager.js"
 
 /** Why a link has no agent. @since 0.1.0 */
 export type LinkError = AgentError | AgentNotFound
@@ -28,6 +34,8 @@ export interface AgentLink {
   readonly current: Effect.Effect<Option.Option<AgentConnection>>
   /** Ends the connection, or the dial, and returns when nothing of it is left. */
   readonly drop: (reason: string) => Effect.Effect<void>
+  /** As `drop`, and nothing is dialed any more. */
+  readonly close: Effect.Effect<void>
 }
 
 /** How a connection ended. @since 0.1.0 */
@@ -45,13 +53,13 @@ export const gone = (reason: string): AgentDied =>
 const closing = "the session's scope was closed"
 
 /**
- * `connected` and `disconnected` record what happened; `handle` gets the signals in order, and is not called again before it is done.
- * A defect in `connected` or `handle` ends the connection. It is given the connection's scope. `disconnected` comes after
+ * Whose agent it is. `connected` and `disconnected` record what happened; `handle` gets the signals in order, and is not called again before
+ * it is done. A defect in `connected` or `handle` ends the connection. It is given the connection's scope. `disconnected` comes after
  * everything of the connection is closed and before the next one is dialed.
  *
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(options: {
+export interface Owner {
   readonly streams: StreamManager["Type"]
   /** The stream's name: the session's. */
   readonly key: string
@@ -59,74 +67,100 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly connected: (connection: AgentConnection) => Effect.Effect<void>
   readonly handle: (signals: Chunk.Chunk<AgentSignal>, connection: Scope.Scope) => Effect.Effect<void>
   readonly disconnected: (end: End) => Effect.Effect<void>
-}) {
-  const { key, streams } = options
-  let handle: StreamHandle<AgentConnection, LinkError> | undefined
-  let attaching: Deferred.Deferred<void> | undefined
-  let closed = false
+}
 
-  const pump = (connection: AgentConnection, within: Scope.Scope): Effect.Effect<void, AgentError> =>
-    Effect.flatMap(
-      connection.signals.takeAll,
-      ([signals, done]) =>
-        Effect.zipRight(options.handle(signals, within), done ? Effect.void : pump(connection, within))
+/** A class for the sake of memory: each session has one, and most are idle. */
+class Link implements AgentLink, StreamSpec<AgentConnection, LinkError> {
+  private handle: StreamHandle<AgentConnection, LinkError> | undefined
+  private attaching: Deferred.Deferred<void> | undefined
+  private closed = false
+
+  constructor(private readonly owner: Owner) {}
+
+  // ------------------------------------------------------------------------------------- for the session
+
+  get get(): Effect.Effect<AgentConnection, LinkError> {
+    return Effect.flatMap(
+      this.attached,
+      ({ ended, ready }) =>
+        Effect.catchTag(ready, "StreamEnded", () => Effect.flatMap(ended, ({ message }) => Effect.fail(gone(message))))
     )
-
-  const spec: StreamSpec<AgentConnection, LinkError> = {
-    // whether it is dialed again, and when, is for those to say who need an agent, and for `Restarts`
-    redial: "never",
-    connect: Effect.tap(options.dial, (connection) => Effect.uninterruptible(options.connected(connection))),
-    run: (connection) =>
-      Effect.scopeWith((within) => Effect.as(pump(connection, within), { message: "it closed its connection" })),
-    onEnd: ({ cause, connected, message, requested }) =>
-      options.disconnected({
-        reason: message,
-        error: cause === undefined || requested ? Option.none() : Cause.failureOption(cause),
-        lost: connected && !requested
-      })
   }
 
-  // whoever finds the stream attached finds its handle, too
-  const attached: Effect.Effect<StreamHandle<AgentConnection, LinkError>, LinkError> = Effect.uninterruptibleMask(
-    (restore) =>
+  get current(): Effect.Effect<Option.Option<AgentConnection>> {
+    return Effect.suspend(() => this.handle?.current ?? Effect.succeedNone)
+  }
+
+  drop(reason: string): Effect.Effect<void> {
+    return this.owner.streams.detach(this.owner.key, reason)
+  }
+
+  get close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.closed = true
+      return this.drop(closing)
+    })
+  }
+
+  /** Whoever finds the stream attached finds its handle, too. */
+  private get attached(): Effect.Effect<StreamHandle<AgentConnection, LinkError>, LinkError> {
+    return Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
-        if (closed) return Effect.fail(gone(closing))
-        if (attaching !== undefined) return Effect.zipRight(restore(Deferred.await(attaching)), attached)
-        const over = attaching = Deferred.unsafeMake<void>(FiberId.none)
-        return streams.attach(key, spec).pipe(
+        if (this.closed) return Effect.fail(gone(closing))
+        if (this.attaching !== undefined) return Effect.zipRight(restore(Deferred.await(this.attaching)), this.attached)
+        const over = this.attaching = Deferred.unsafeMake<void>(FiberId.none)
+        return this.owner.streams.attach(this.owner.key, this).pipe(
           Effect.tap((attached) => {
-            handle = attached
+            this.handle = attached
           }),
           Effect.catchTags({
             StreamAlreadyAttached: () =>
-              handle === undefined ? Effect.fail(gone("another has its name")) : Effect.succeed(handle),
+              this.handle === undefined ? Effect.fail(gone("another has its name")) : Effect.succeed(this.handle),
             StreamManagerClosed: () => Effect.fail(gone("Holdfast is shutting down"))
           }),
           Effect.ensuring(Effect.suspend(() => {
-            attaching = undefined
+            this.attaching = undefined
             return Deferred.succeed(over, void 0)
           }))
         )
       })
-  )
-
-  // no `Effect.addFinalizer`, here and in `SessionRuntime`: what it keeps of the fiber is more than an idle session should cost
-  yield* Scope.addFinalizer(
-    yield* Effect.scope,
-    Effect.suspend(() => {
-      closed = true
-      return streams.detach(key, closing)
-    })
-  )
-
-  const link: AgentLink = {
-    get: Effect.flatMap(
-      attached,
-      ({ ended, ready }) =>
-        Effect.catchTag(ready, "StreamEnded", () => Effect.flatMap(ended, ({ message }) => Effect.fail(gone(message))))
-    ),
-    current: Effect.suspend(() => handle?.current ?? Effect.succeedNone),
-    drop: (reason) => streams.detach(key, reason)
+    )
   }
-  return link
-})
+
+  // ------------------------------------------------------------------------------------------ the stream
+
+  /** Whether it is dialed again, and when, is for those to say who need an agent, and for `Restarts`. */
+  get redial(): "never" {
+    return "never"
+  }
+
+  get connect(): Effect.Effect<AgentConnection, LinkError, Scope.Scope> {
+    const { owner } = this
+    return Effect.tap(owner.dial, (connection) => Effect.uninterruptible(owner.connected(connection)))
+  }
+
+  run(connection: AgentConnection): Effect.Effect<StreamEnd, AgentError, Scope.Scope> {
+    return Effect.scopeWith((within) =>
+      Effect.as(this.pump(connection, within), { message: "it closed its connection" })
+    )
+  }
+
+  onEnd({ cause, connected, message, requested }: EndOfStream<LinkError>): Effect.Effect<void> {
+    return this.owner.disconnected({
+      reason: message,
+      error: cause === undefined || requested ? Option.none() : Cause.failureOption(cause),
+      lost: connected && !requested
+    })
+  }
+
+  private pump(connection: AgentConnection, within: Scope.Scope): Effect.Effect<void, AgentError> {
+    return Effect.flatMap(
+      connection.signals.takeAll,
+      ([signals, done]) =>
+        Effect.zipRight(this.owner.handle(signals, within), done ? Effect.void : this.pump(connection, within))
+    )
+  }
+}
+
+/** It is its owner's to close. @since 0.1.0 */
+export const make = (owner: Owner): AgentLink => new Link(owner)

@@ -34,43 +34,52 @@ const come = (turn: Turn) =>
     else turn.wake = () => resume(Effect.void)
   })
 
-/** @since 0.1.0 */
-export const make = (): Lock => {
-  const waiting: Array<Turn> = []
-  let held = false
+/** What is known of a lock. Its parts are functions of this, and no closures: each of thousands of idle sessions has some. */
+interface Line {
+  held: boolean
+  /** Absent until somebody waits. */
+  waiting: Array<Turn> | undefined
+}
 
-  const release = Effect.sync(() => {
-    const next = waiting.shift()
+const release = (line: Line) =>
+  Effect.sync(() => {
+    const next = line.waiting?.shift()
     // handed over and not let go: nobody can take it in between
-    if (next === undefined) held = false
+    if (next === undefined) line.held = false
     else {
       next.has = true
       next.wake?.()
     }
   })
 
-  const leave = (turn: Turn) =>
-    Effect.suspend(() => {
-      if (turn.has) return release
-      waiting.splice(waiting.indexOf(turn), 1)
-      return Effect.void
-    })
+const leave = (line: Line, turn: Turn) =>
+  Effect.suspend(() => {
+    if (turn.has) return release(line)
+    line.waiting = line.waiting?.filter((other) => other !== turn)
+    return Effect.void
+  })
 
-  return (self) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.suspend(() => {
-        const holding = Effect.ensuring(restore(self), release)
-        // one step: to find it held and to stand in line
-        if (!held) {
-          held = true
-          return holding
-        }
-        const turn: Turn = { has: false, wake: undefined }
-        waiting.push(turn)
-        return Effect.matchCauseEffect(restore(come(turn)), {
-          onSuccess: () => holding,
-          onFailure: (cause) => Effect.zipRight(leave(turn), Effect.failCause(cause))
-        })
+const holding = <A, E, R>(line: Line, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.suspend(() => {
+      const body = Effect.ensuring(restore(self), release(line))
+      // one step: to find it held and to stand in line
+      if (!line.held) {
+        line.held = true
+        return body
+      }
+      const turn: Turn = { has: false, wake: undefined }
+      const waiting = line.waiting ??= []
+      waiting.push(turn)
+      return Effect.matchCauseEffect(restore(come(turn)), {
+        onSuccess: () => body,
+        onFailure: (cause) => Effect.zipRight(leave(line, turn), Effect.failCause(cause))
       })
-    )
+    })
+  )
+
+/** @since 0.1.0 */
+export const make = (): Lock => {
+  const line: Line = { held: false, waiting: undefined }
+  return (self) => holding(line, self)
 }

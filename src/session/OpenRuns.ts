@@ -31,41 +31,53 @@ export interface OpenRuns {
 /** How many runs that are over are remembered, those that ended last. */
 const remembered = 1024
 
-/** @since 0.1.0 */
-export const make = (): OpenRuns => {
-  // each made when it is needed: most sessions are idle, and most agents open no runs
-  let opened: Map<RunId, Run> | undefined
-  let over: Set<RunId> | undefined
+const isWithin = (outer: Run) => ({ parent }: Run): boolean =>
+  parent !== undefined && (parent === outer || isWithin(outer)(parent))
 
-  const youngest = () => opened === undefined ? [] : Array.from(opened.values()).reverse()
-  const get = (id: RunId) => runs.turn?.id === id ? runs.turn : opened?.get(id)
-  const isWithin = (outer: Run) => ({ parent }: Run): boolean =>
-    parent !== undefined && (parent === outer || isWithin(outer)(parent))
+/** A class for the sake of memory: each session has one, and most are idle. */
+class Open implements OpenRuns {
+  turn: Run | undefined
+  // each made when it is needed: most agents open no runs
+  private others: Map<RunId, Run> | undefined
+  private over: Set<RunId> | undefined
 
-  const runs: OpenRuns = {
-    turn: undefined,
-    opened: youngest,
-    within: (run) => youngest().filter(isWithin(run)),
-    get,
-    speaking: (id) => {
-      const run = id === undefined ? runs.turn : get(id)
-      return run?.speaking === true ? run : undefined
-    },
-    add: (run) => {
-      opened ??= new Map()
-      opened.set(run.id, run)
-    },
-    remove: (run) => {
-      if (runs.turn === run) runs.turn = undefined
-      opened?.delete(run.id)
-      over ??= new Set()
-      over.add(run.id)
-      for (const oldest of over) {
-        if (over.size <= remembered) break
-        over.delete(oldest)
-      }
-    },
-    isTaken: (id) => get(id) !== undefined || over?.has(id) === true
+  opened(): ReadonlyArray<Run> {
+    return this.others === undefined ? [] : Array.from(this.others.values()).reverse()
   }
-  return runs
+
+  within(run: Run): ReadonlyArray<Run> {
+    return this.opened().filter(isWithin(run))
+  }
+
+  get(id: RunId): Run | undefined {
+    return this.turn?.id === id ? this.turn : this.others?.get(id)
+  }
+
+  speaking(id?: RunId): Run | undefined {
+    const run = id === undefined ? this.turn : this.get(id)
+    return run?.speaking === true ? run : undefined
+  }
+
+  add(run: Run): void {
+    this.others ??= new Map()
+    this.others.set(run.id, run)
+  }
+
+  remove(run: Run): void {
+    if (this.turn === run) this.turn = undefined
+    this.others?.delete(run.id)
+    this.over ??= new Set()
+    this.over.add(run.id)
+    for (const oldest of this.over) {
+      if (this.over.size <= remembered) break
+      this.over.delete(oldest)
+    }
+  }
+
+  isTaken(id: RunId): boolean {
+    return this.get(id) !== undefined || this.over?.has(id) === true
+  }
 }
+
+/** @since 0.1.0 */
+export const make = (): OpenRuns => new Open()

@@ -29,6 +29,15 @@ const toAnswer = (outcome: ElicitationOutcome): Option.Option<ElicitationAnswer>
   return Option.some(content === undefined ? { action } : { action, content })
 }
 
+/** Whose agent asks. @since 0.1.0 */
+export interface Session {
+  readonly sessionId: SessionId
+  readonly bridge: ElicitationBridge["Type"]
+  readonly recorder: Recorder
+  /** How runs end when the session does; absent while it goes on. */
+  readonly retired: RunOutcome | undefined
+}
+
 /**
  * Returns when the question is announced, so that what the agent says after it comes after it in the log. The question itself lives in
  * the scope that is given: closing it withdraws the question and replies so (EB4).
@@ -38,20 +47,17 @@ const toAnswer = (outcome: ElicitationOutcome): Option.Option<ElicitationAnswer>
 export const ask = Effect.fnUntraced(function*(
   signal: Extract<AgentSignal, { _tag: "Asked" }>,
   options: {
-    readonly sessionId: SessionId
+    readonly session: Session
     readonly runId: RunId | undefined
-    readonly bridge: ElicitationBridge["Type"]
-    readonly recorder: Recorder
     readonly scope: Scope.Scope
-    /** How runs end when the session does; absent while it goes on. */
-    readonly retired: () => RunOutcome | undefined
   }
 ) {
-  const { bridge, recorder, runId, scope, sessionId } = options
+  const { runId, scope, session } = options
+  const { bridge, recorder, sessionId } = session
 
   // an agent that is ended with its session has taken nothing back
   const whyEnded = (outcome: ElicitationOutcome): ElicitationOutcome => {
-    const end = options.retired()
+    const end = session.retired
     if (end === undefined || outcome._tag !== "Withdrawn") return outcome
     return { _tag: "Withdrawn", reason: end._tag === "Lost" ? end.reason : "the session was closed" }
   }

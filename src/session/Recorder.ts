@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import type { LogError } from "../domain/Errors.js"
 import type { SessionId } from "../domain/Ids.js"
 import type { Draft } from "../domain/Session.js"
@@ -34,7 +35,9 @@ export interface Recorder {
    * that would become too long, and nothing has changed. Whatever comes after it, it comes before that in the log.
    */
   readonly hold: (delta: Deltas.Delta) => boolean
-  /** Stores what is held back, now or, if the log fails, later. */
+  /** What is stored next is stored together with these events, and after them. Whoever owes sees to it that something is. */
+  readonly owe: (drafts: ReadonlyArray<Draft>) => void
+  /** Stores what is held back or owed, now or, if the log fails, later. */
   readonly letGo: Effect.Effect<void>
 }
 
@@ -48,6 +51,106 @@ const isPassing = (error: LogError): boolean => error._tag === "EventLogUnavaila
 export const patiently = <A>(storing: Effect.Effect<A, LogError>): Effect.Effect<A> =>
   storing.pipe(Effect.retry({ while: isPassing, schedule: patience }), Effect.orDie)
 
+/** A class for the sake of memory: each session has one, and most are idle. */
+class Pen implements Recorder {
+  // RS1: to decide to which run an event belongs and to store it is one step, and so is to fail and to owe
+  private readonly step = Lock.make()
+  private paying = false
+  private held: Deltas.Delta | undefined
+
+  constructor(
+    private readonly log: EventLog["Type"],
+    private readonly session: SessionId,
+    private owed: ReadonlyArray<Draft>,
+    private readonly scope: Scope.Scope
+  ) {}
+
+  begin(...drafts: ReadonlyArray<Draft>): Effect.Effect<number, LogError> {
+    return this.step(this.store(() => drafts))
+  }
+
+  say(drafts: () => ReadonlyArray<Draft>): Effect.Effect<number> {
+    return patiently(this.step(this.store(drafts)))
+  }
+
+  end(...drafts: ReadonlyArray<Draft>): Effect.Effect<Option.Option<number>> {
+    return this.step(
+      Effect.catchAllCause(Effect.asSome(this.store(() => drafts)), (cause) => {
+        this.owed = [...this.owed, ...drafts]
+        return Effect.logWarning("what has ended is recorded later", cause).pipe(
+          Effect.annotateLogs({ session: this.session }),
+          Effect.zipRight(this.pay),
+          Effect.as(Option.none())
+        )
+      })
+    ).pipe(Effect.uninterruptible)
+  }
+
+  hold(delta: Deltas.Delta): boolean {
+    const both = this.held === undefined ? delta : Deltas.join(this.held, delta)
+    if (both === undefined) return false
+    this.held = both
+    return true
+  }
+
+  owe(drafts: ReadonlyArray<Draft>): void {
+    const first = this.held
+    this.held = undefined
+    this.owed = first === undefined ? [...this.owed, ...drafts] : Deltas.joined([...this.owed, first, ...drafts])
+  }
+
+  get letGo(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.held === undefined && this.owed.length === 0 ? Effect.void : Effect.asVoid(this.end())
+    )
+  }
+
+  /** What is owed and what is held back, if the log takes it now. */
+  get last(): Effect.Effect<void> {
+    return Effect.ignore(this.store(() => []))
+  }
+
+  get pay(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.paying || this.owed.length === 0) return Effect.void
+      this.paying = true
+      const once = Effect.tap(this.store(() => []), () => {
+        this.paying = false
+      })
+      return this.step(once).pipe(
+        Effect.retry({ while: isPassing, schedule: longPause }),
+        Effect.tapErrorCause((cause) => {
+          this.paying = false
+          const { session } = this
+          return Effect.annotateLogs(Effect.logError("what has ended could not be recorded", cause), { session })
+        }),
+        Effect.interruptible,
+        Effect.forkIn(this.scope),
+        Effect.asVoid
+      )
+    })
+  }
+
+  private store(drafts: () => ReadonlyArray<Draft>): Effect.Effect<number, LogError> {
+    return Effect.suspend(() => {
+      const first = this.held
+      // from here on there may be another; this one is before it, whatever becomes of the store
+      this.held = undefined
+      if (first !== undefined) this.owed = [...this.owed, first]
+      const { owed } = this
+      const all = first === undefined ? [...owed, ...drafts()] : Deltas.joined([...owed, ...drafts()])
+      return all.length === 0 ? Effect.succeed(0) : Effect.tap(this.log.append(this.session, all), () => {
+        // more may be owed by now
+        this.owed = this.owed.slice(owed.length)
+      })
+    }).pipe(
+      Effect.catchTag("SessionNotFound", Effect.die),
+      // an append that was begun is stored also when its caller leaves
+      Effect.uninterruptible
+    )
+  }
+}
+
 /**
  * `owed` is what the log has open of an earlier life of the session. Until its scope closes, it tries to store what is owed.
  *
@@ -57,71 +160,10 @@ export const make = Effect.fnUntraced(function*(
   log: EventLog["Type"],
   session: SessionId,
   owed: ReadonlyArray<Draft>
-) {
+): Effect.fn.Return<Recorder, never, Scope.Scope> {
   const scope = yield* Effect.scope
-  // RS1: to decide to which run an event belongs and to store it is one step, and so is to fail and to owe
-  const step = Lock.make()
-  let paying = false
-  let held: Deltas.Delta | undefined
-
-  const store = (drafts: () => ReadonlyArray<Draft>): Effect.Effect<number, LogError> =>
-    Effect.suspend(() => {
-      const first = held
-      // from here on there may be another; this one is before it, whatever becomes of the store
-      held = undefined
-      if (first !== undefined) owed = [...owed, first]
-      const all = first === undefined ? [...owed, ...drafts()] : Deltas.joined([...owed, ...drafts()])
-      return all.length === 0 ? Effect.succeed(0) : Effect.tap(log.append(session, all), () => {
-        owed = []
-      })
-    }).pipe(
-      Effect.catchTag("SessionNotFound", Effect.die),
-      // an append that was begun is stored also when its caller leaves
-      Effect.uninterruptible
-    )
-
-  const payOnce = Effect.tap(store(() => []), () => {
-    paying = false
-  })
-
-  const pay = Effect.suspend(() => {
-    if (paying || owed.length === 0) return Effect.void
-    paying = true
-    return step(payOnce).pipe(
-      Effect.retry({ while: isPassing, schedule: longPause }),
-      Effect.tapErrorCause((cause) => {
-        paying = false
-        return Effect.annotateLogs(Effect.logError("what has ended could not be recorded", cause), { session })
-      }),
-      Effect.interruptible,
-      Effect.forkIn(scope)
-    )
-  })
-
-  yield* Effect.addFinalizer(() => Effect.ignore(store(() => [])))
-  yield* pay
-
-  const recorder: Recorder = {
-    begin: (...drafts) => step(store(() => drafts)),
-    say: (drafts) => patiently(step(store(drafts))),
-    end: (...drafts) =>
-      step(
-        Effect.catchAllCause(Effect.asSome(store(() => drafts)), (cause) => {
-          owed = [...owed, ...drafts]
-          return Effect.logWarning("what has ended is recorded later", cause).pipe(
-            Effect.annotateLogs({ session }),
-            Effect.zipRight(pay),
-            Effect.as(Option.none())
-          )
-        })
-      ).pipe(Effect.uninterruptible),
-    hold: (delta) => {
-      const both = held === undefined ? delta : Deltas.join(held, delta)
-      if (both === undefined) return false
-      held = both
-      return true
-    },
-    letGo: Effect.suspend(() => held === undefined && owed.length === 0 ? Effect.void : Effect.asVoid(recorder.end()))
-  }
-  return recorder
+  const pen = new Pen(log, session, owed, scope)
+  yield* Scope.addFinalizer(scope, Effect.suspend(() => pen.last))
+  yield* pen.pay
+  return pen
 })

@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type { AgentConnection } from "../agent/Agent.js"
+import type { RunOutcome } from "../domain/AgentEvent.js"
 import type { LogError, SessionClosed } from "../domain/Errors.js"
 import type { SessionId } from "../domain/Ids.js"
 import type { Cause, Covered, RestartCoalescer, RestartStorm } from "../lifecycle/RestartCoalescer.js"
@@ -62,50 +63,66 @@ export interface Own {
   readonly cycle: (covered: Covered) => Effect.Effect<void, RestartError>
 }
 
-/**
- * `retired` tells that the session takes no more commands, `closed` says so to who sends one.
- *
- * @since 0.1.0
- */
-export const make = (options: {
+/** Whose agent is restarted. @since 0.1.0 */
+export interface Session {
   readonly sessionId: SessionId
   readonly restarts: Restarts
   readonly recorder: Recorder
   readonly link: AgentLink
   readonly lock: Lock
   readonly runs: OpenRuns
-  readonly retired: () => boolean
+  /** There when it takes no more commands. */
+  readonly retired: RunOutcome | undefined
+  /** What whoever sends one is told then. */
   readonly closed: () => SessionClosed
-}): Own => {
-  const { link, lock, recorder, restarts, runs, sessionId } = options
+}
+
+/** A class for the sake of memory: each session has one, and most are idle. */
+class OfSession implements Own {
   /** The connection that someone reported dead. */
-  let suspect: AgentConnection | undefined
+  private suspect: AgentConnection | undefined
   /** Of the cycle that waits for an agent that died to come up again: ends that wait. */
-  let waits: Deferred.Deferred<void, LinkError> | undefined
+  private waits: Deferred.Deferred<void, LinkError> | undefined
 
-  const renew = Effect.gen(function*() {
-    // nothing is touched before it is known that the next one can be had
-    yield* Effect.flatMap(link.current, Option.match({ onNone: () => Effect.void, onSome: isRenewable }))
-    const turn = yield* lock(Effect.sync(() => {
-      for (const run of runs.opened()) run.cancelled = true
-      if (runs.turn !== undefined) runs.turn.cancelled = true
-      return runs.turn
-    }))
-    yield* link.drop("it is being restarted")
-    if (turn !== undefined) {
-      yield* Deferred.succeed(turn.done, { _tag: "Cancelled" })
-      yield* Deferred.await(turn.ended)
-    }
-    yield* link.get
-  })
+  constructor(private readonly session: Session) {}
 
-  const cycle = (covered: Covered): Effect.Effect<void, RestartError> =>
-    Effect.flatMap(link.current, (present) => {
-      const dead = suspect
-      suspect = undefined
-      if (covered.causes[0] !== "failed") return record(covered, recorder, renew)
+  request(
+    cause: Cause
+  ): Effect.Effect<Effect.Effect<void, RestartError | SessionClosed>, SessionClosed | RestartStorm> {
+    const { session } = this
+    const { link, restarts, sessionId } = session
+    const unfinished = () => Effect.fail(session.closed())
+    return session.lock(Effect.suspend(() => {
+      if (session.retired !== undefined) return unfinished()
+      const looksDead = Effect.map(link.current, (there) => {
+        this.suspect = Option.getOrUndefined(there)
+      })
+      // a person does not wait for an agent that does not come up by itself: the restart ends its dial, and not the one who asks for it,
+      // who might end that of the restart
+      const hurry = Effect.sync(() => {
+        if (this.waits !== undefined) Deferred.unsafeDone(this.waits, Effect.fail(gone("someone asked for a restart")))
+      })
+      return (cause === "failed" ? looksDead : Effect.void).pipe(
+        Effect.zipRight(Effect.catchTag(restarts.submit(sessionId, cause), "RestartCoalescerClosed", unfinished)),
+        Effect.tap(() => cause === "requested" ? hurry : Effect.void),
+        // whoever asks may leave, but not halfway
+        Effect.uninterruptible
+      )
+    })).pipe(
+      Effect.map((ticket) =>
+        Effect.catchTags(ticket.await, { RestartCancelled: unfinished, RestartCoalescerClosed: unfinished })
+      )
+    )
+  }
+
+  cycle(covered: Covered): Effect.Effect<void, RestartError> {
+    const { link, recorder } = this.session
+    return Effect.flatMap(link.current, (present) => {
+      const dead = this.suspect
+      this.suspect = undefined
+      if (covered.causes[0] !== "failed") return record(covered, recorder, this.renew)
       if (Option.isNone(present)) {
-        const hurry = waits = Deferred.unsafeMake<void, LinkError>(FiberId.none)
+        const hurry = this.waits = Deferred.unsafeMake<void, LinkError>(FiberId.none)
         // no race, which tells of the agent some steps later than it can speak
         const there = Effect.zipRight(
           Effect.fork(Effect.intoDeferred(Effect.asVoid(link.get), hurry)),
@@ -114,36 +131,34 @@ export const make = (options: {
         return Effect.ensuring(
           record(covered, recorder, there),
           Effect.sync(() => {
-            waits = undefined
+            this.waits = undefined
           })
         )
       }
       // whoever looked dead, this one came up in the meantime
-      return present.value === dead ? record(covered, recorder, renew) : Effect.void
+      return present.value === dead ? record(covered, recorder, this.renew) : Effect.void
     })
+  }
 
-  const unfinished = () => Effect.fail(options.closed())
-
-  const request: Own["request"] = (cause) =>
-    lock(Effect.suspend(() => {
-      if (options.retired()) return unfinished()
-      const looksDead = Effect.map(link.current, (there) => {
-        suspect = Option.getOrUndefined(there)
-      })
-      // a person does not wait for an agent that does not come up by itself: the restart ends its dial, and not the one who asks for it,
-      // who might end that of the restart
-      const hurry = Effect.sync(() => {
-        if (waits !== undefined) Deferred.unsafeDone(waits, Effect.fail(gone("someone asked for a restart")))
-      })
-      return (cause === "failed" ? looksDead : Effect.void).pipe(
-        Effect.zipRight(Effect.catchTag(restarts.submit(sessionId, cause), "RestartCoalescerClosed", unfinished)),
-        Effect.tap(() => cause === "requested" ? hurry : Effect.void),
-        // whoever asks may leave, but not halfway
-        Effect.uninterruptible
-      )
-    })).pipe(Effect.map((ticket) =>
-      Effect.catchTags(ticket.await, { RestartCancelled: unfinished, RestartCoalescerClosed: unfinished })
-    ))
-
-  return { request, cycle }
+  private get renew(): Effect.Effect<void, LinkError> {
+    const { link, lock, runs } = this.session
+    return Effect.gen(function*() {
+      // nothing is touched before it is known that the next one can be had
+      yield* Effect.flatMap(link.current, Option.match({ onNone: () => Effect.void, onSome: isRenewable }))
+      const turn = yield* lock(Effect.sync(() => {
+        for (const run of runs.opened()) run.cancelled = true
+        if (runs.turn !== undefined) runs.turn.cancelled = true
+        return runs.turn
+      }))
+      yield* link.drop("it is being restarted")
+      if (turn !== undefined) {
+        yield* Deferred.succeed(turn.done, { _tag: "Cancelled" })
+        yield* Deferred.await(turn.ended)
+      }
+      yield* link.get
+    })
+  }
 }
+
+/** @since 0.1.0 */
+export const make = (session: Session): Own => new OfSession(session)

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -10,12 +11,12 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { AgentConnection, Agents, Coalesce } from "../agent/Agent.js"
+import type { AgentConnection, Agents, AgentSignal, Coalesce } from "../agent/Agent.js"
 import type { RunOutcome, SessionEvent } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
 import type { AgentUnsupported, LogError } from "../domain/Errors.js"
 import { DecisionNotFound, LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
-import { freshRunId, type RunId } from "../domain/Ids.js"
+import { freshRunId, type RunId, type SessionId } from "../domain/Ids.js"
 import type { Draft, SessionState } from "../domain/Session.js"
 import type { Traceparent } from "../domain/Traceparent.js"
 import type { ElicitationBridge } from "../lifecycle/ElicitationBridge.js"
@@ -98,59 +99,170 @@ const forgotten: SessionEvent = {
   message: "the agent could not load the session: it starts anew and knows nothing of what was said before"
 }
 
-/**
- * @since 0.1.0
- */
-export const make = Effect.fnUntraced(function*(options: {
-  readonly session: SessionState
+/** What the live sessions share. @since 0.1.0 */
+export interface Environment {
   readonly agents: Agents["Type"]
   readonly log: EventLog["Type"]
   readonly bridge: ElicitationBridge["Type"]
   readonly restarts: Restarts.Restarts
   readonly streams: StreamManager["Type"]
   readonly limits: Limits
-  /** What the log has open of an earlier life of the session. */
-  readonly owed: ReadonlyArray<Draft>
-}) {
-  const { bridge, limits, log, restarts, session, streams } = options
-  const sessionId = session.id
-  const scope = yield* Effect.scope
-  // closing goes the other way: restarts, then the agent, then what its end has not ended yet (RS2)
-  const turns = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-  // commands and the ends of turns, one at a time; never held while an agent is waited for
-  const lock = Lock.make()
-  const steering = Lock.make()
-  const recorder = yield* Recorder.make(log, sessionId, options.owed)
-  yield* bridge.remember(sessionId, session.decisions)
-  yield* Scope.addFinalizer(scope, bridge.forget(sessionId))
-  const runs = OpenRuns.make()
-  let queue: ReadonlyArray<Run.Run> = []
-  let retired: RunOutcome | undefined
-  let coalesce: Coalesce = false
+}
+
+/**
+ * The session as its parts see it: each is given the whole. A class for the sake of memory: thousands are idle, and a closure for each thing
+ * that one can do is most of what it would cost.
+ */
+class Runtime implements SessionRuntime, AgentLink.Owner {
+  /** Commands and the ends of turns, one at a time; never held while an agent is waited for. */
+  readonly lock = Lock.make()
+  private readonly steering = Lock.make()
+  readonly runs = OpenRuns.make()
+  readonly pace = Pace.make(this)
+  readonly hearing = Hearing.make(this)
+  readonly link = AgentLink.make(this)
+  private readonly restarting = Restarts.make(this)
+  coalesce: Coalesce = false
+  retired: RunOutcome | undefined
+  private queue: ReadonlyArray<Run.Run> = []
+
+  constructor(
+    readonly sessionId: SessionId,
+    readonly agent: string,
+    private readonly cwd: string,
+    private readonly environment: Environment,
+    readonly recorder: Recorder.Recorder,
+    /** Outlives the connections. */
+    readonly turns: Scope.Scope
+  ) {}
+
+  get bridge() {
+    return this.environment.bridge
+  }
+
+  get restarts() {
+    return this.environment.restarts
+  }
+
+  get cancelGrace() {
+    return this.environment.limits.cancelGrace
+  }
+
+  closed() {
+    const { sessionId } = this
+    return new SessionClosed({ sessionId, message: `session ${sessionId} is closed` })
+  }
+
+  // ------------------------------------------------------------------------------------------- commands
+
+  get start() {
+    return Effect.asVoid(this.link.get)
+  }
+
+  get connection() {
+    return this.link.get
+  }
+
+  prompt(options: PromptOptions) {
+    return options.whenBusy === "steer" ? this.steer(options) : this.accept(options, false)
+  }
+
+  cancel(id?: RunId) {
+    return this.lock(Effect.zipRight(
+      this.dropQueued((run) => id === undefined || run.id === id, "it was cancelled"),
+      Effect.suspend(() => {
+        const run = id === undefined ? this.runs.turn : this.runs.get(id)
+        return run === undefined ? Effect.void : Cancel.run(this, run)
+      })
+    ))
+  }
+
+  restart(cause: Cause) {
+    return this.restarting.request(cause)
+  }
+
+  restartCycle(covered: Covered) {
+    return Effect.zipRight(this.annotateSpan, this.restarting.cycle(covered))
+  }
+
+  revoke(subject: string) {
+    const { bridge, recorder, sessionId } = this
+    return Effect.uninterruptible(Effect.gen(function*() {
+      if (!(yield* bridge.revoke(sessionId, subject))) {
+        const message = `session ${sessionId} has decided nothing about ${JSON.stringify(subject)}`
+        return yield* Effect.fail(new DecisionNotFound({ subject, message }))
+      }
+      yield* recorder.begin({ event: { type: "DecisionRevoked", subject } })
+    }))
+  }
+
+  rest(reason: string) {
+    return this.lock(Effect.sync(() => {
+      if (this.retired !== undefined || this.runs.turn !== undefined || this.runs.opened().length > 0) return false
+      this.retired = { _tag: "Lost", reason }
+      return true
+    })).pipe(
+      Effect.tap((rests) => rests ? this.link.drop(reason) : Effect.void),
+      Effect.uninterruptible
+    )
+  }
+
+  retire(outcome: RunOutcome) {
+    return this.lock(Effect.suspend(() => {
+      this.retired = outcome
+      return this.dropQueued(() => true, "the session was closed")
+    }))
+  }
+
+  get seal() {
+    return Effect.asVoid(this.recorder.begin({ event: { type: "SessionClosed", reason: "requested" } }))
+  }
+
+  /** What it has with those who serve all sessions: its restarts, then its agent, then what was decided in it. */
+  get release(): Effect.Effect<void> {
+    const { bridge, link, restarts, sessionId } = this
+    return restarts.forget(sessionId).pipe(Effect.ensuring(link.close), Effect.ensuring(bridge.forget(sessionId)))
+  }
 
   // ------------------------------------------------------------------------------------- the agent's side
 
-  const hearing = Hearing.make({
-    sessionId,
-    runs,
-    lock,
-    recorder,
-    bridge,
-    retired: () => retired,
-    pace: Pace.make(recorder, () => coalesce === false ? undefined : coalesce.every)
-  })
+  get key() {
+    return this.sessionId
+  }
 
-  // built when it is needed: a stream at rest is larger than all the rest of an idle session
-  const history = () => Stream.orDie(History.events(log, sessionId))
+  get streams() {
+    return this.environment.streams
+  }
 
-  const connected = (connection: AgentConnection) =>
-    Effect.gen(function*() {
+  get dial() {
+    const { agent: name, cwd, sessionId, turns: keep } = this
+    const { agents, log } = this.environment
+    return Effect.flatMap(Effect.zipRight(this.annotateSpan, agents.get(name)), (agent) => {
+      this.coalesce = agent.coalesce ?? false
+      return Effect.flatMap(
+        Effect.orDie(log.state(sessionId)),
+        ({ agentSessionId }) =>
+          agent.connect({
+            sessionId,
+            cwd,
+            resume: Option.fromNullable(agentSessionId),
+            history: () => Stream.orDie(History.events(log, sessionId)),
+            keep
+          })
+      )
+    })
+  }
+
+  connected(connection: AgentConnection) {
+    const { recorder, sessionId } = this
+    const { log } = this.environment
+    return Effect.gen(function*() {
       const { agentSessionId, begins = [], how, name, version } = connection
       const { agentSessionId: before } = yield* Effect.orDie(log.state(sessionId))
       const unseen = connection.replayed.length === 0
         ? []
         : Replay.unseen(
-          yield* Stream.runCollect(Stream.map(history(), ({ event }) => event)),
+          yield* Stream.runCollect(Stream.map(Stream.orDie(History.events(log, sessionId)), ({ event }) => event)),
           connection.replayed
         )
       const seq = yield* recorder.say(() => [
@@ -168,73 +280,61 @@ export const make = Effect.fnUntraced(function*(options: {
       ])
       yield* Effect.annotateCurrentSpan("holdfast.seq.end", seq)
     })
+  }
 
-  const annotateSpan = Effect.annotateCurrentSpan({
-    "holdfast.session.id": sessionId,
-    "holdfast.agent": session.agent
-  })
+  handle(signals: Chunk.Chunk<AgentSignal>, connection: Scope.Scope) {
+    return this.hearing.handle(signals, connection)
+  }
 
-  const link: AgentLink.AgentLink = yield* AgentLink.make({
-    streams,
-    key: sessionId,
-    dial: Effect.flatMap(Effect.zipRight(annotateSpan, options.agents.get(session.agent)), (agent) => {
-      coalesce = agent.coalesce ?? false
-      return Effect.flatMap(
-        Effect.orDie(log.state(sessionId)),
-        ({ agentSessionId }) =>
-          agent.connect({
-            sessionId,
-            cwd: session.cwd,
-            resume: Option.fromNullable(agentSessionId),
-            history,
-            keep: turns
-          })
-      )
-    }),
-    connected,
-    handle: hearing.handle,
-    disconnected: ({ error, lost, reason }) =>
-      Effect.gen(function*() {
-        yield* recorder.end({
-          event: {
-            type: "AgentDisconnected",
-            reason,
-            ...(Option.isNone(error) ? {} : { error: Run.info(error.value) })
-          }
-        })
-        // AG2: no run outlives the agent that was to end it
-        const failed = Run.failed(Option.getOrElse(error, () => AgentLink.gone(reason)))
-        yield* lock(Effect.suspend(() =>
-          Effect.forEach(runs.opened(), (run) => hearing.end(run, Run.settle(run, failed)), { discard: true })
-        ))
-        const turn = runs.speaking()
-        if (turn !== undefined) {
-          yield* Deferred.succeed(turn.done, failed)
-        }
-        if (lost && retired === undefined) {
-          yield* bringBack
+  disconnected({ error, lost, reason }: AgentLink.End) {
+    return Effect.gen(this, function*() {
+      const { hearing, runs } = this
+      yield* this.recorder.end({
+        event: {
+          type: "AgentDisconnected",
+          reason,
+          ...(Option.isNone(error) ? {} : { error: Run.info(error.value) })
         }
       })
-  })
+      // AG2: no run outlives the agent that was to end it
+      const failed = Run.failed(Option.getOrElse(error, () => AgentLink.gone(reason)))
+      yield* this.lock(
+        Effect.suspend(() =>
+          Effect.forEach(runs.opened(), (run) => hearing.end(run, Run.settle(run, failed)), { discard: true })
+        )
+      )
+      const turn = runs.speaking()
+      if (turn !== undefined) {
+        yield* Deferred.succeed(turn.done, failed)
+      }
+      if (lost && this.retired === undefined) {
+        yield* this.bringBack
+      }
+    })
+  }
 
   /** An agent that was up and died is started again, unless it was only just started: then the next prompt does it (RC9). */
-  const bringBack = restarts.submit(sessionId, "failed").pipe(
-    Effect.catchTags({
-      RestartStorm: ({ _tag, message }) =>
-        recorder.end({ event: { type: "AgentRestartFailed", error: { _tag, message } } }),
-      RestartCoalescerClosed: () => Effect.void
-    })
-  )
+  private get bringBack() {
+    return this.restarts.submit(this.sessionId, "failed").pipe(
+      Effect.catchTags({
+        RestartStorm: ({ _tag, message }) =>
+          this.recorder.end({ event: { type: "AgentRestartFailed", error: { _tag, message } } }),
+        RestartCoalescerClosed: () => Effect.void
+      })
+    )
+  }
+
+  private get annotateSpan() {
+    return Effect.annotateCurrentSpan({ "holdfast.session.id": this.sessionId, "holdfast.agent": this.agent })
+  }
 
   // ------------------------------------------------------------------------------------------- the turns
 
-  const closed = () => new SessionClosed({ sessionId, message: `session ${sessionId} is closed` })
-
-  const openTurn = (run: Run.Run): Effect.Effect<void, AgentLink.LinkError> =>
-    Effect.flatMap(link.get, (connection) => {
+  private openTurn(run: Run.Run): Effect.Effect<void, AgentLink.LinkError> {
+    return Effect.flatMap(this.link.get, (connection) => {
       // from here on the end of the connection is told to the run; if it came before, it must be found here (AG2)
       run.speaking = true
-      return Effect.flatMap(link.current, (there) =>
+      return Effect.flatMap(this.link.current, (there) =>
         Option.contains(there, connection)
           ? connection.prompt(run.id, run.content).pipe(
             // a cancel that came while the prompt was on its way reached an agent that had no turn yet
@@ -242,83 +342,83 @@ export const make = Effect.fnUntraced(function*(options: {
           )
           : Effect.fail(AgentLink.gone("it ended before it could be prompted")))
     })
+  }
 
   /** RS2: what the run opened is closed, then its end is recorded, then the next one may begin: one step for all others. */
-  const closeTurn = (run: Run.Run) => (outcome: RunOutcome) =>
-    lock(Effect.gen(function*() {
-      yield* hearing.end(run, outcome)
-      const [next, ...rest] = queue
+  private closeTurn(run: Run.Run, outcome: RunOutcome) {
+    return this.lock(Effect.gen(this, function*() {
+      yield* this.hearing.end(run, outcome)
+      const [next, ...rest] = this.queue
       if (next === undefined) return
-      queue = rest
-      yield* Effect.catchAll(startTurn(next, {}), (error) =>
-        Effect.zipRight(drop([next, ...queue], error.message), Effect.sync(() => queue = [])))
+      this.queue = rest
+      yield* Effect.catchAll(this.startTurn(next, {}), (error) =>
+        Effect.zipRight(
+          this.drop([next, ...this.queue], error.message),
+          Effect.sync(() => this.queue = [])
+        ))
     }))
+  }
 
   /** Records the beginning and lets the turn run; under the lock. */
-  const startTurn = (run: Run.Run, fields: { readonly idempotencyKey?: string }): Effect.Effect<number, LogError> =>
-    Effect.uninterruptible(Effect.gen(function*() {
+  private startTurn(run: Run.Run, fields: { readonly idempotencyKey?: string }): Effect.Effect<number, LogError> {
+    return Effect.uninterruptible(Effect.gen(this, function*() {
       const { content: prompt, traceparent } = run
-      const seq = yield* recorder.begin({
+      const seq = yield* this.recorder.begin({
         event: { type: "RunStarted", prompt, ...fields, ...(traceparent === undefined ? {} : { traceparent }) },
         runId: run.id
       })
-      runs.turn = run
+      this.runs.turn = run
       // RS3: the run belongs to the session, not to the one who prompted
       yield* Effect.forkIn(
         Effect.annotateLogs(
           Run.execute(run, {
-            open: openTurn(run),
-            close: closeTurn(run),
-            interrupted: () => retired ?? { _tag: "Lost", reason: "Holdfast was shut down" }
+            open: this.openTurn(run),
+            close: (outcome) => this.closeTurn(run, outcome),
+            interrupted: () => this.retired ?? { _tag: "Lost", reason: "Holdfast was shut down" }
           }),
-          { session: sessionId, run: run.id }
+          { session: this.sessionId, run: run.id }
         ),
-        turns
+        this.turns
       )
       return seq
     }))
+  }
 
-  const drop = (runs: ReadonlyArray<Run.Run>, reason: string) =>
-    recorder.end(...runs.map(({ id }): Draft => ({ event: { type: "RunDropped", reason }, runId: id })))
+  private drop(runs: ReadonlyArray<Run.Run>, reason: string) {
+    return this.recorder.end(...runs.map(({ id }): Draft => ({ event: { type: "RunDropped", reason }, runId: id })))
+  }
 
-  const dropQueued = (which: (run: Run.Run) => boolean, reason: string) =>
-    Effect.suspend(() => {
-      const dropped = queue.filter(which)
-      queue = queue.filter((run) => !which(run))
-      return drop(dropped, reason)
+  private dropQueued(which: (run: Run.Run) => boolean, reason: string) {
+    return Effect.suspend(() => {
+      const dropped = this.queue.filter(which)
+      this.queue = this.queue.filter((run) => !which(run))
+      return this.drop(dropped, reason)
     })
-
-  const cancel = Cancel.make({
-    sessionId,
-    agent: session.agent,
-    bridge,
-    hearing,
-    link,
-    lock,
-    recorder,
-    runs,
-    scope: turns,
-    grace: limits.cancelGrace
-  })
+  }
 
   /** What was accepted with the same key. */
-  const acceptedBefore = (key: string | undefined) =>
-    key === undefined
+  private acceptedBefore(key: string | undefined) {
+    return key === undefined
       ? Effect.succeed(undefined)
-      : Effect.map(Effect.catchTag(log.state(sessionId), "SessionNotFound", Effect.die), ({ accepted }) => {
-        const earlier = accepted.find((each) => each.key === key)
-        return earlier === undefined ? undefined : { runId: earlier.runId, seq: earlier.seq }
-      })
+      : Effect.map(
+        Effect.catchTag(this.environment.log.state(this.sessionId), "SessionNotFound", Effect.die),
+        ({ accepted }) => {
+          const earlier = accepted.find((each) => each.key === key)
+          return earlier === undefined ? undefined : { runId: earlier.runId, seq: earlier.seq }
+        }
+      )
+  }
 
   /** `stops`: what steers ends the open turn. */
-  const accept = (
+  private accept(
     { content, idempotencyKey, traceparent, whenBusy = "refuse" }: PromptOptions,
     stops: boolean
-  ): ReturnType<SessionRuntime["prompt"]> =>
-    lock(Effect.gen(function*() {
-      if (retired !== undefined) return yield* Effect.fail(closed())
+  ): ReturnType<SessionRuntime["prompt"]> {
+    const { environment: { limits: { maxQueued } }, recorder, runs, sessionId } = this
+    return this.lock(Effect.gen(this, function*() {
+      if (this.retired !== undefined) return yield* Effect.fail(this.closed())
       const fields = idempotencyKey === undefined ? {} : { idempotencyKey }
-      const earlier = yield* acceptedBefore(idempotencyKey)
+      const earlier = yield* this.acceptedBefore(idempotencyKey)
       if (earlier !== undefined) return earlier
       const { turn } = runs
       if (turn !== undefined && whenBusy === "refuse") {
@@ -332,94 +432,62 @@ export const make = Effect.fnUntraced(function*(options: {
         )
       }
       const run = yield* Run.make(yield* freshRunId, content, traceparent)
-      if (turn === undefined) return { runId: run.id, seq: yield* startTurn(run, fields) }
-      if (queue.length >= limits.maxQueued) {
+      if (turn === undefined) return { runId: run.id, seq: yield* this.startTurn(run, fields) }
+      if (this.queue.length >= maxQueued) {
         return yield* Effect.fail(
           new LimitReached({
             what: "queuedPrompts",
-            limit: limits.maxQueued,
-            message: `session ${sessionId} has ${limits.maxQueued} prompts waiting already`
+            limit: maxQueued,
+            message: `session ${sessionId} has ${maxQueued} prompts waiting already`
           })
         )
       }
       const event: SessionEvent = { type: "RunQueued", prompt: content, ...fields }
       const seq = yield* Effect.uninterruptible(Effect.tap(recorder.begin({ event, runId: run.id }), () => {
-        queue = whenBusy === "steer" ? [run, ...queue] : [...queue, run]
-        return stops ? cancel.turn(turn) : Effect.void
+        this.queue = whenBusy === "steer" ? [run, ...this.queue] : [...this.queue, run]
+        return stops ? Cancel.turn(this, turn) : Effect.void
       }))
       return { runId: run.id, seq }
     }))
+  }
 
   /** Not under the lock, as the agent is waited for; one at a time, so that of two with one key the second finds the first. */
-  const steer = (options: PromptOptions) =>
-    steering(Effect.gen(function*() {
+  private steer(options: PromptOptions) {
+    const { link, recorder, runs } = this
+    return this.steering(Effect.gen(this, function*() {
       const turn = runs.speaking()
       const take = Option.flatMapNullable(yield* link.current, ({ steer }) => steer)
-      if (retired !== undefined || turn === undefined || turn.cancelled || Option.isNone(take)) {
-        return yield* accept(options, true)
+      if (this.retired !== undefined || turn === undefined || turn.cancelled || Option.isNone(take)) {
+        return yield* this.accept(options, true)
       }
       const { content, idempotencyKey } = options
-      const earlier = yield* acceptedBefore(idempotencyKey)
+      const earlier = yield* this.acceptedBefore(idempotencyKey)
       if (earlier !== undefined) return earlier
       const steered = yield* Steering.into(turn, { content, idempotencyKey, steer: take.value, recorder })
       return steered._tag === "Taken"
         ? { runId: turn.id, seq: steered.seq }
         // a turn that is ending needs nobody to end it
-        : yield* accept(options, steered._tag === "Refused")
+        : yield* this.accept(options, steered._tag === "Refused")
     }))
-
-  // --------------------------------------------------------------------------------------------- restart
-
-  const { cycle, request } = Restarts.make({
-    sessionId,
-    restarts,
-    recorder,
-    link,
-    lock,
-    runs,
-    retired: () => retired !== undefined,
-    closed
-  })
-
-  yield* Scope.addFinalizer(scope, restarts.forget(sessionId))
-
-  const runtime: SessionRuntime = {
-    start: Effect.asVoid(link.get),
-    prompt: (options) => options.whenBusy === "steer" ? steer(options) : accept(options, false),
-    cancel: (id) =>
-      lock(Effect.zipRight(
-        dropQueued((run) => id === undefined || run.id === id, "it was cancelled"),
-        Effect.suspend(() => {
-          const run = id === undefined ? runs.turn : runs.get(id)
-          return run === undefined ? Effect.void : cancel.run(run)
-        })
-      )),
-    restart: request,
-    restartCycle: (covered) => Effect.zipRight(annotateSpan, cycle(covered)),
-    revoke: (subject) =>
-      Effect.uninterruptible(Effect.gen(function*() {
-        if (!(yield* bridge.revoke(sessionId, subject))) {
-          const message = `session ${sessionId} has decided nothing about ${JSON.stringify(subject)}`
-          return yield* Effect.fail(new DecisionNotFound({ subject, message }))
-        }
-        yield* recorder.begin({ event: { type: "DecisionRevoked", subject } })
-      })),
-    connection: link.get,
-    rest: (reason) =>
-      lock(Effect.sync(() => {
-        if (retired !== undefined || runs.turn !== undefined || runs.opened().length > 0) return false
-        retired = { _tag: "Lost", reason }
-        return true
-      })).pipe(
-        Effect.tap((rests) => rests ? link.drop(reason) : Effect.void),
-        Effect.uninterruptible
-      ),
-    retire: (outcome) =>
-      lock(Effect.suspend(() => {
-        retired = outcome
-        return dropQueued(() => true, "the session was closed")
-      })),
-    seal: Effect.asVoid(recorder.begin({ event: { type: "SessionClosed", reason: "requested" } }))
   }
+}
+
+/**
+ * `owed` is what the log has open of an earlier life of the session. Closing the scope releases all that it holds.
+ *
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  { agent, cwd, decisions, id }: SessionState,
+  owed: ReadonlyArray<Draft>,
+  environment: Environment
+): Effect.fn.Return<SessionRuntime, never, Scope.Scope> {
+  const scope = yield* Effect.scope
+  // it is closed last: what the agent's end has not ended yet (RS2)
+  const turns = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+  const recorder = yield* Recorder.make(environment.log, id, owed)
+  yield* environment.bridge.remember(id, decisions)
+  const runtime = new Runtime(id, agent, cwd, environment, recorder, turns)
+  yield* Scope.addFinalizer(scope, Effect.suspend(() => runtime.release))
   return runtime
 })

@@ -91,6 +91,8 @@ export const make = Effect.fnUntraced(function*({ agents, bridge, limits, log, .
     policy: options.restarts
   })
 
+  const environment: SessionRuntime.Environment = { agents, log, bridge, restarts, streams, limits }
+
   // when it is closed, no session can be woken any more: what lives in it is gone at once
   const scope = yield* Scope.make()
 
@@ -137,7 +139,7 @@ export const make = Effect.fnUntraced(function*({ agents, bridge, limits, log, .
       const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
       // in a fiber of its own: what a session keeps for its end would keep the context of the request that opened it
       const making = yield* Scope.extend(
-        SessionRuntime.make({ session, agents, log, bridge, restarts, streams, limits, owed }),
+        SessionRuntime.make(session, owed, environment),
         own
       ).pipe(
         (make) => Effect.zipRight(Detach.to(fiberRefs), Effect.annotateLogs(make, { session: session.id })),

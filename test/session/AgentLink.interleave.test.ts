@@ -18,29 +18,27 @@ const silent = { takeAll: Effect.async<never>(() => {}) } as unknown as AgentCon
 const link = Effect.gen(function*() {
   const scope = yield* Scope.make()
   let open = 0
-  const made = yield* Scope.extend(
-    AgentLink.make({
-      streams: yield* Scope.extend(StreamManager.make, scope),
-      key: "ses_1",
-      dial: Effect.acquireRelease(
-        Effect.sync((): AgentConnection => ({
-          agentSessionId: `agent ${++open}`,
-          how: "opened",
-          replayed: [],
-          signals: silent,
-          prompt: () => Effect.void,
-          cancel: Effect.void,
-          setMode: () => Effect.void,
-          setConfigOption: () => Effect.void
-        })),
-        () => Effect.sync(() => void open--)
-      ),
-      connected: () => Effect.void,
-      handle: () => Effect.void,
-      disconnected: () => Effect.void
-    }),
-    scope
-  )
+  const made = AgentLink.make({
+    streams: yield* Scope.extend(StreamManager.make, scope),
+    key: "ses_1",
+    dial: Effect.acquireRelease(
+      Effect.sync((): AgentConnection => ({
+        agentSessionId: `agent ${++open}`,
+        how: "opened",
+        replayed: [],
+        signals: silent,
+        prompt: () => Effect.void,
+        cancel: Effect.void,
+        setMode: () => Effect.void,
+        setConfigOption: () => Effect.void
+      })),
+      () => Effect.sync(() => void open--)
+    ),
+    connected: () => Effect.void,
+    handle: () => Effect.void,
+    disconnected: () => Effect.void
+  })
+  yield* Scope.addFinalizer(scope, made.close)
   return {
     link: made,
     close: Effect.map(Effect.uninterruptible(Scope.close(scope, Exit.void)), () => expect(open).toBe(0))

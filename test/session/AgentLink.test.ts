@@ -49,18 +49,16 @@ const setup = Effect.fnUntraced(function*(options: {
     return connection
   })
   const scope = yield* Scope.make()
-  const link = yield* Scope.extend(
-    AgentLink.make({
-      streams: yield* Scope.extend(StreamManager.make, scope),
-      key: "ses_1",
-      dial,
-      connected: (connection) =>
-        Effect.zipRight(options.connected?.(attempt) ?? Effect.void, hear(`${connection.agentSessionId} connected`)),
-      handle: () => options.handle ?? Effect.void,
-      disconnected: ({ error, reason }) => hear(`disconnected: ${Option.isSome(error) ? error.value._tag : reason}`)
-    }),
-    scope
-  )
+  const link = AgentLink.make({
+    streams: yield* Scope.extend(StreamManager.make, scope),
+    key: "ses_1",
+    dial,
+    connected: (connection) =>
+      Effect.zipRight(options.connected?.(attempt) ?? Effect.void, hear(`${connection.agentSessionId} connected`)),
+    handle: () => options.handle ?? Effect.void,
+    disconnected: ({ error, reason }) => hear(`disconnected: ${Option.isSome(error) ? error.value._tag : reason}`)
+  })
+  yield* Scope.addFinalizer(scope, link.close)
   const name = Effect.map(link.get, ({ agentSessionId }) => agentSessionId)
   const close = Scope.close(scope, Exit.void)
   yield* Effect.addFinalizer(() => Effect.zipRight(Effect.fork(close), TestClock.adjust("10 seconds")))

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
@@ -8,6 +11,7 @@ import { leakFreeFile } from "holdfast/testing/vitest"
 import * as Content from "../../src/domain/Content.js"
 import type { ElicitationRequest } from "../../src/domain/Elicitation.js"
 import type { SessionId } from "../../src/domain/Ids.js"
+import * as EventLog from "../../src/log/EventLog.js"
 import * as ScriptedAgent from "../../src/testing/ScriptedAgent.js"
 import * as Harness from "./Harness.js"
 
@@ -133,5 +137,43 @@ describe("Questions", () => {
       yield* TestClock.adjust("1 minute")
       yield* finish(id, run)
       expect(yield* outcomes(id)).toStrictEqual([{ _tag: "Answered", action: "decline", by: "policy" }])
+    }))
+
+  it.scoped("what leads to a question is stored in one step with it, and a turn's last words with its end", () =>
+    Effect.gen(function*() {
+      const log = yield* Effect.map(Layer.build(EventLog.layerMemory), Context.get(EventLog.EventLog))
+      const steps: Array<ReadonlyArray<string>> = []
+      const prompted = yield* Deferred.make<void>()
+      const { agent, signal } = yield* Harness.puppet({ prompt: Effect.asVoid(Deferred.succeed(prompted, void 0)) })
+      const { asked, finish, open, prompt, seen, sessions } = yield* Harness.over({
+        ...log,
+        append: (session, drafts) => {
+          steps.push(drafts.map(({ event }) => event.type))
+          return log.append(session, drafts)
+        }
+      }, [agent])
+      const id = yield* open
+      const run = yield* prompt(id)
+      yield* Deferred.await(prompted)
+      const said = { _tag: "Said", event: { type: "TextChunk", text: "hm" } } as const
+      steps.length = 0
+      yield* signal(said, {
+        _tag: "Asked",
+        request: { kind: "confirmation", message: "Go on?" },
+        reply: () => Effect.void,
+        elsewhere: Effect.async<never>(() => {})
+      })
+      yield* sessions.answer(id, yield* asked(id), { action: "accept" })
+      yield* seen(id, "ElicitationSettled")
+      yield* signal(said, { _tag: "TurnEnded", run: run.runId, result: { _tag: "Stopped", stopReason: "end_turn" } })
+      yield* finish(id, run)
+      expect(steps.map((types) => types.join("+"))).toStrictEqual([
+        "TextChunk+ElicitationRequested",
+        "ElicitationSettled",
+        "TextChunk+RunEnded"
+      ])
+      yield* signal(said, { _tag: "TurnEnded", run: run.runId, result: { _tag: "Stopped", stopReason: "end_turn" } })
+      // what leads to nothing is stored all the same
+      yield* seen(id, "TextChunk", 3)
     }))
 })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -120,5 +121,31 @@ describe("Recorder", () => {
       const all = yield* told
       expect(all[1]).toBe("RunEnded(Cancelled)")
       expect(all).toHaveLength(6)
+    }))
+
+  it.scoped("what is owed waits for what is stored next and comes before it, what comes while the log is busy included", () =>
+    Effect.gen(function*() {
+      const { log, session, stored } = yield* Harness.faultyLog
+      const id = yield* session
+      const gate = yield* Deferred.make<void>()
+      const recorder = yield* Recorder.make(
+        { ...log, append: (...args) => Effect.zipLeft(log.append(...args), Deferred.await(gate)) },
+        id,
+        []
+      )
+      recorder.owe([text("a")])
+      expect(yield* log.head(id)).toBe(1)
+      const beginning = yield* Effect.fork(recorder.begin(started))
+      yield* Effect.repeat(Effect.zipRight(Effect.yieldNow(), log.head(id)), { until: (head) => head === 3 })
+      recorder.owe([text("b")])
+      yield* Deferred.succeed(gate, void 0)
+      expect(yield* Fiber.join(beginning)).toBe(3)
+      yield* recorder.letGo
+      expect((yield* stored).map(Harness.label)).toStrictEqual([
+        "SessionOpened",
+        "TextChunk",
+        "RunStarted",
+        "TextChunk"
+      ])
     }))
 })

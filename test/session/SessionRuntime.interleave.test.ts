@@ -27,11 +27,15 @@ leakFreeFile()
 const link = vi.hoisted(() => ({ givesWay: false }))
 vi.mock("../../src/session/AgentLink.js", async (original) => {
   const actual = await original<typeof Link>()
-  const make: typeof Link.make = (options) =>
-    Effect.map(actual.make(options), (made) => ({
-      ...made,
-      get: Effect.tap(made.get, () => link.givesWay ? Effect.yieldNow() : Effect.void)
-    }))
+  const make: typeof Link.make = (owner) => {
+    const made = actual.make(owner)
+    return {
+      get: Effect.tap(made.get, () => link.givesWay ? Effect.yieldNow() : Effect.void),
+      current: made.current,
+      drop: (reason) => made.drop(reason),
+      close: made.close
+    }
+  }
   return { ...actual, make }
 })
 

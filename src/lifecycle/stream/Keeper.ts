@@ -242,11 +242,11 @@ export class Keeper<A, E> implements Kept, StreamHandle<A, E> {
   }
 
   private tell(end: State.End<E>, next: Effect.Effect<void>): Effect.Effect<void> {
-    const { key, spec: { onEnd } } = this
+    const { key, spec } = this
     if (!end.requested && end.reason !== "Clean") StreamMetrics.failures.unsafeUpdate(1, [])
-    const told = onEnd === undefined ? next : Effect.zipRight(
+    const told = spec.onEnd === undefined ? next : Effect.zipRight(
       Effect.catchAllCause(
-        Effect.suspend(() => onEnd(end)),
+        Effect.suspend(() => spec.onEnd?.(end) ?? Effect.void),
         (cause) => Effect.logError(`the one who hears of the ends of the stream ${key} failed`, cause)
       ),
       next
