@@ -4,12 +4,12 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { Draft } from "../domain/Session.js"
+import * as Monotonic from "../lifecycle/Monotonic.js"
 import * as Deltas from "./Deltas.js"
 import type { Recorder } from "./Recorder.js"
 
@@ -33,7 +33,7 @@ export const make = (recorder: Recorder, every: () => Duration.Duration | undefi
 
   /** At most one fiber a session, while something is held back. */
   const doze = (millis: number): Effect.Effect<void> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    Effect.flatMap(Monotonic.now, (now) => {
       const left = last === undefined ? 0 : last.at + millis - now
       if (left > 0) return Effect.zipRight(Effect.sleep(left), doze(millis))
       dozing = false
@@ -52,7 +52,7 @@ export const make = (recorder: Recorder, every: () => Duration.Duration | undefi
   }
 
   const atPace = (drafts: () => ReadonlyArray<Draft>, millis: number, more: Scope.Scope | undefined) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<unknown> => {
+    Effect.flatMap(Monotonic.now, (now): Effect.Effect<unknown> => {
       const joined = Deltas.joined(drafts())
       const end = joined.at(-1)
       const delta = end !== undefined && Deltas.isDelta(end) ? end : undefined
