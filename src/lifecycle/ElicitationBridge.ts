@@ -19,62 +19,37 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Decision from "../domain/Decision.js"
-import type { AnswerIssue, ElicitationAnswer, ElicitationOutcome, ElicitationRequest } from "../domain/Elicitation.js"
-import { type Elicitation, recordable } from "../domain/Elicitation.js"
-import { checkAnswer, checkRequest } from "../domain/ElicitationCheck.js"
+import type { Elicitation, ElicitationAnswer, ElicitationOutcome } from "../domain/Elicitation.js"
+import { checkAnswer } from "../domain/ElicitationCheck.js"
 import {
   ElicitationAlreadySettled,
   ElicitationAnswerInvalid,
-  ElicitationInvalid,
+  type ElicitationInvalid,
   ElicitationNotFound,
   type LimitReached
 } from "../domain/Errors.js"
-import { type ElicitationId, freshElicitationId, type RunId, type SessionId } from "../domain/Ids.js"
+import type { ElicitationId, SessionId } from "../domain/Ids.js"
+import * as Issues from "../domain/Issues.js"
+import * as Asking from "./elicitation/Asking.js"
 import * as Memory from "./elicitation/Memory.js"
 import * as Register from "./elicitation/Register.js"
 import * as Sweep from "./Sweep.js"
 
-/** @since 0.1.0 */
-export interface Question<E> {
-  readonly sessionId: SessionId
-  readonly runId?: RunId | undefined
-  readonly request: ElicitationRequest
-  /** How long it may wait for an answer before it ends as `Expired` (EB9); the bridge's own when left out. */
-  readonly deadline?: Duration.DurationInput | undefined
-  /** The asker's own name for it, by which `complete` finds it. */
-  readonly externalId?: string | undefined
-  /** Tells the world. It runs once the question can be answered (EB1), waits for no consumer (EB5), and if it fails nothing was asked. */
-  readonly announce: (elicitation: Elicitation) => Effect.Effect<void, E>
-  /**
-   * Tells the world how it ended. It runs once after every announcement, on every path, uninterruptibly (EB4). It is given nothing that
-   * may not be recorded (EB11).
-   */
-  readonly settled: (elicitation: Elicitation, outcome: ElicitationOutcome) => Effect.Effect<void, E>
-  /** Completes, with the reason, when the asker takes the question back. */
-  readonly withdrawn?: Effect.Effect<string> | undefined
-  /** As `withdrawn`, for every way in which a question can end on the asker's side: taken back, or done without this answer. */
-  readonly elsewhere?: Effect.Effect<ElicitationOutcome> | undefined
-}
-
-/** A question that waits for its answer, or has had it. @since 0.1.0 */
-export interface Opened<E> {
-  readonly elicitation: Elicitation
-  /** How it ended, once that has been told; for any number of waiters, also afterwards. It fails as `settled` does. */
-  readonly outcome: Effect.Effect<ElicitationOutcome, E>
-}
+export type {
+  /** @since 0.1.0 */
+  Opened,
+  /** @since 0.1.0 */
+  Question
+} from "./elicitation/Asking.js"
 
 /** Which questions: those of a session, of one run of it, or a single one. @since 0.1.0 */
 export type Filter = Register.Filter
@@ -86,15 +61,15 @@ export class ElicitationBridge extends Context.Tag("holdfast/ElicitationBridge")
    * anyone, and with `LimitReached` when too many are open (EB10).
    */
   readonly ask: <E>(
-    question: Question<E>
+    question: Asking.Question<E>
   ) => Effect.Effect<ElicitationOutcome, ElicitationInvalid | LimitReached | E>
   /**
    * The same without waiting: a question that outlives the request which carried it. It is withdrawn when the Scope closes (EB4), and
    * its end is told whether or not anybody waits for it.
    */
   readonly open: <E>(
-    question: Question<E>
-  ) => Effect.Effect<Opened<E>, ElicitationInvalid | LimitReached | E, Scope.Scope>
+    question: Asking.Question<E>
+  ) => Effect.Effect<Asking.Opened<E>, ElicitationInvalid | LimitReached | E, Scope.Scope>
   /**
    * Answers a question. An answer that does not fit leaves the question open (EB7).
    */
@@ -154,18 +129,7 @@ export interface Options {
 /** How many sessions' decisions are remembered, and how many of each. */
 const memoryLimits = { sessions: 4096, subjects: 256 }
 
-/** The last moment that a date can tell. */
-const endOfTime = 8.64e15
-
-const withdrawn = (reason: string): ElicitationOutcome => ({ _tag: "Withdrawn", reason })
-
 const completed: ElicitationOutcome = { _tag: "Answered", action: "accept", by: "completion" }
-
-const toText = (issues: ReadonlyArray<AnswerIssue>): string =>
-  issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")
-
-const toMillis = (duration: Duration.DurationInput | undefined): number =>
-  duration === undefined ? Infinity : Duration.toMillis(duration)
 
 const sameItems = <A>(a: ReadonlyArray<A>, b: ReadonlyArray<A>): boolean =>
   a.length === b.length && a.every((item, index) => item === b[index])
@@ -185,15 +149,13 @@ export const make = Effect.fnUntraced(function*(
     unattended: unattended === "wait"
       ? { after: Infinity, outcome: { _tag: "Expired" } }
       : {
-        after: toMillis(unattended.after),
+        after: Asking.millisOf(unattended.after),
         outcome: { _tag: "Answered", action: unattended.then, by: "policy" }
       }
   })
   const wakeAt = yield* Sweep.make(register.sweep)
-  const { settle } = register
-
   const settleAll = (questions: ReadonlyArray<Register.OpenQuestion>, reason: string) => {
-    for (const question of questions) settle(question, withdrawn(reason))
+    for (const question of questions) register.settle(question, Asking.withdrawn(reason))
   }
 
   // those who tell the end of a question that nobody waits for; they cannot be interrupted, but every question ends
@@ -201,132 +163,13 @@ export const make = Effect.fnUntraced(function*(
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       closed = true
-      settleAll(register.all(), "Holdfast is shutting down")
+      settleAll(register.all(), Asking.shuttingDown)
       register.notifyAll()
       return Scope.close(tellers, Exit.void)
     })
   )
 
-  // ------------------------------------------------------------------------------------------------- asking
-
-  /** Registers and announces a question, and goes on: from here it has exactly one end, which is told once. Uninterruptible. */
-  const begin = <E, A, R>(
-    question: Question<E>,
-    goOn: (open: Register.OpenQuestion) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A, ElicitationInvalid | LimitReached | E, R> => {
-    const issues = checkRequest(question.request)
-    if (issues.length > 0) {
-      return Effect.fail(new ElicitationInvalid({ issues, message: `the question cannot be asked: ${toText(issues)}` }))
-    }
-    return Effect.flatMap(
-      Effect.zip(freshElicitationId, Clock.currentTimeMillis),
-      ([id, now]): Effect.Effect<A, LimitReached | E, R> => {
-        const expiresAt = now + toMillis(question.deadline ?? deadline)
-        const open: Register.OpenQuestion = {
-          id,
-          asked: question,
-          askedAt: now,
-          expiresAt: expiresAt <= endOfTime ? expiresAt : Infinity,
-          due: undefined,
-          outcome: undefined,
-          wake: undefined
-        }
-        // EB1: registered before announced; EB10: counting and registering are one step
-        const refused = register.add(open)
-        if (refused !== undefined) return Effect.fail(refused)
-        if (closed) settle(open, withdrawn("Holdfast is shutting down"))
-        const announced = Effect.matchCauseEffect(question.announce(Register.toElicitation(open)), {
-          onFailure: (cause) => {
-            settle(open, withdrawn("it could not be announced"))
-            return Effect.failCause(cause)
-          },
-          onSuccess: () => {
-            Option.map(
-              memory.answerTo(question.sessionId, question.request),
-              (optionId) => settle(open, { _tag: "Answered", action: "accept", content: { optionId }, by: "memory" })
-            )
-            return goOn(open)
-          }
-        })
-        return open.due === undefined ? announced : Effect.zipRight(wakeAt(open.due.at), announced)
-      }
-    )
-  }
-
-  /** Runs `wait`, and meanwhile looks out for an end on the asker's side. */
-  const whileWatched = <E, A>(
-    question: Question<E>,
-    open: Register.OpenQuestion,
-    wait: Effect.Effect<A>
-  ): Effect.Effect<A> => {
-    const elsewhere = question.elsewhere ??
-      (question.withdrawn === undefined ? undefined : Effect.map(question.withdrawn, withdrawn))
-    if (elsewhere === undefined) return wait
-    // no race: its loser could be alive a moment after the question's end was told
-    return Effect.acquireUseRelease(
-      elsewhere.pipe(
-        Effect.exit,
-        Effect.map((exit) => settle(open, Exit.getOrElse(exit, () => gone))),
-        Effect.interruptible,
-        Effect.fork
-      ),
-      () => wait,
-      Fiber.interrupt
-    )
-  }
-
-  const tell = <E>(question: Question<E>, open: Register.OpenQuestion, outcome: ElicitationOutcome) =>
-    Effect.as(question.settled(Register.toElicitation(open), recordable(question.request, outcome)), outcome)
-
-  const gone = withdrawn("its asker is gone")
-
-  const wait = <E>(question: Question<E>, open: Register.OpenQuestion, isInterruptible: boolean) => {
-    const end = Register.ended(open)
-    return Effect.matchCauseEffect(whileWatched(question, open, isInterruptible ? Effect.interruptible(end) : end), {
-      onSuccess: (outcome) => tell(question, open, outcome),
-      onFailure: (cause) => {
-        settle(open, gone)
-        // EB4: an answer may have come in the instant of the interruption; then that is how it ended
-        return Effect.zipRight(tell(question, open, open.outcome ?? gone), Effect.failCause(cause))
-      }
-    })
-  }
-
-  // `uninterruptibleMask`, written so that it keeps little while it waits: ten thousand may (EB10)
-  const ask = <E>(
-    question: Question<E>
-  ): Effect.Effect<ElicitationOutcome, ElicitationInvalid | LimitReached | E> =>
-    Effect.checkInterruptible((isInterruptible) =>
-      Effect.uninterruptible(
-        Effect.suspend(() => begin(question, (open) => wait(question, open, isInterruptible)))
-      )
-    )
-
-  // it does not end with a fiber, so a fiber of its own tells its end; `ask` has one already, and ten thousand of them wait (EB10)
-  const open = <E>(
-    question: Question<E>
-  ): Effect.Effect<Opened<E>, ElicitationInvalid | LimitReached | E, Scope.Scope> =>
-    Effect.uninterruptible(Effect.flatMap(Effect.scope, (scope) =>
-      begin(question, (open) =>
-        Effect.gen(function*() {
-          const told = Deferred.unsafeMake<ElicitationOutcome, E>(FiberId.none)
-          const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-          yield* whileWatched(question, open, Register.ended(open)).pipe(
-            Effect.flatMap((outcome) => tell(question, open, outcome)),
-            Effect.intoDeferred(told),
-            // the scope forgets it
-            Effect.zipRight(Scope.close(own, Exit.void)),
-            Effect.forkIn(tellers)
-          )
-          yield* Scope.addFinalizer(
-            own,
-            Effect.suspend(() => {
-              settle(open, gone) // EB4
-              return Effect.exit(Deferred.await(told))
-            })
-          )
-          return { elicitation: Register.toElicitation(open), outcome: Deferred.await(told) }
-        }))))
+  const { ask, open } = Asking.make({ register, memory, wakeAt, deadline, isClosed: () => closed, tellers })
 
   // ---------------------------------------------------------------------------------------------- answering
 
@@ -343,12 +186,12 @@ export const make = Effect.fnUntraced(function*(
                 new ElicitationAnswerInvalid({
                   elicitationId: id,
                   issues,
-                  message: `the answer does not fit the question: ${toText(issues)}`
+                  message: `the answer does not fit the question: ${Issues.toText(issues)}`
                 })
               ),
             onRight: (checked) => {
               const outcome: ElicitationOutcome = { _tag: "Answered", ...checked }
-              settle(question, outcome)
+              register.settle(question, outcome)
               Option.map(Decision.of(request, outcome), (decision) => memory.add(sessionId, decision))
               return Effect.void
             }
@@ -391,7 +234,7 @@ export const make = Effect.fnUntraced(function*(
       Effect.sync(() =>
         register.list({ sessionId })
           .filter((question) => question.asked.externalId === externalId && question.asked.request.kind === "url")
-          .reduce((any, question) => settle(question, completed) || any, false)
+          .reduce((any, question) => register.settle(question, completed) || any, false)
       ),
     pending: (filter) => Effect.sync(() => register.list(filter).map(Register.toElicitation)),
     changes,

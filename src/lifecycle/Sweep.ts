@@ -19,14 +19,17 @@ interface Sleeper {
 }
 
 /**
- * What is due is `sweep`'s business: it does what is due by the time that it is given, and says when something is next, in milliseconds
- * since the epoch.
+ * What is due is `sweep`'s business: it does what is due by the time that it is given, and says when something is next, in milliseconds of
+ * the clock that `now` reads.
  *
  * The Effect that it makes is to be run, uninterruptibly, by whoever has made something due, with that time. The fiber ends with the scope.
  *
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(sweep: (now: number) => number | undefined) {
+export const make = Effect.fnUntraced(function*(
+  sweep: (now: number) => number | undefined,
+  now: Effect.Effect<number> = Clock.currentTimeMillis
+) {
   const scope = yield* Effect.scope
   const refs = yield* Effect.getFiberRefs
   let sleeper: Sleeper | undefined
@@ -55,9 +58,9 @@ export const make = Effect.fnUntraced(function*(sweep: (now: number) => number |
 
   const sleep = (self: Sleeper): Effect.Effect<void> =>
     detach.pipe(
-      Effect.zipRight(Clock.currentTimeMillis),
+      Effect.zipRight(now),
       Effect.flatMap((now) => Effect.sleep(Math.min(Math.max(self.until - now, 0), longest))),
-      Effect.zipRight(Clock.currentTimeMillis),
+      Effect.zipRight(now),
       Effect.flatMap((now) => {
         // who has taken its place since it woke does its work, too
         if (sleeper !== self) return Effect.void

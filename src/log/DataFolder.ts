@@ -2,8 +2,10 @@
  * The folder in which a standalone gateway keeps what it must not lose, held by one gateway at a time.
  *
  * ```ts
- * const Log = Layer.unwrapEffect(Effect.map(DataFolder, ({ database }) => EventLog.layerSqlite({ filename: database
- * }))) Log.pipe(Layer.provide(DataFolder.layer(".holdfast")), Layer.provide(NodeContext.layer))
+ * const Log = Layer.unwrapEffect(
+ *   Effect.map(DataFolder.DataFolder, ({ database }) => EventLog.layerSqlite({ filename: database }))
+ * )
+ * Log.pipe(Layer.provide(DataFolder.layer(".holdfast")), Layer.provide(NodeContext.layer))
  * ```
  *
  * It is held by a lock of the operating system on a file in it, which goes with its process, however that ends. The

@@ -1,5 +1,5 @@
 /**
- * What a log needs of a store: five commands on rows. Numbers, order, waking and waiting are the log's own
+ * What a log needs of a store: six commands on rows. Numbers, order, waking and waiting are the log's own
  * (`EventLog.make`), so a store for another database is a small thing, and the shared suite in `test/log/suite.ts`
  * says when it is right.
  *

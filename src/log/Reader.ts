@@ -61,14 +61,25 @@ export const make = (store: EventStore, edge: LiveEdge, stored: Writer["stored"]
     )
 
   /** The next page, of a range that was stored. */
-  const page = (range: Range) =>
-    Effect.flatMap(store.page(range), (entries) => {
+  const page = (range: Range): Effect.Effect<Page, CursorExpired | EventLogUnavailable> =>
+    Effect.flatMap(store.page(range), (entries): ReturnType<typeof page> => {
       // EL6: numbers have no holes (EL1), so what is missing is below the horizon
-      const oldest = entries[0]?.seq ?? range.upTo + 1
-      return oldest > range.after + 1
-        ? Effect.fail(expired(range.session, oldest))
-        : Effect.succeed(Chunk.unsafeFromArray(entries))
+      const [first] = entries
+      if (first !== undefined && first.seq === range.after + 1) return Effect.succeed(Chunk.unsafeFromArray(entries))
+      const { session } = range
+      return Effect.flatMap(
+        first !== undefined ? Effect.succeed(first.seq) : horizon(range),
+        (oldest) => Effect.fail(expired(session, oldest))
+      )
     })
+
+  /** That of a session of which the whole range is gone. */
+  const horizon = ({ session, upTo }: Range) =>
+    stored(session).pipe(
+      // what is remembered may be older than a trim that is not quite done
+      Effect.map(({ oldest }) => Math.max(oldest, upTo + 1)),
+      Effect.catchTag("SessionNotFound", Effect.die)
+    )
 
   return {
     upToHead: (cursor) =>

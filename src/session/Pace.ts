@@ -4,13 +4,13 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { Coalesce } from "../agent/Agent.js"
 import type { Draft } from "../domain/Session.js"
+import * as Monotonic from "../lifecycle/Monotonic.js"
 import * as Deltas from "./Deltas.js"
 import type { Recorder } from "./Recorder.js"
 
@@ -51,7 +51,7 @@ class Paced implements Pace {
   }
 
   private atPace(drafts: () => ReadonlyArray<Draft>, millis: number, more: Scope.Scope | undefined) {
-    return Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<unknown> => {
+    return Effect.flatMap(Monotonic.now, (now): Effect.Effect<unknown> => {
       const { last, session: { recorder } } = this
       const joined = Deltas.joined(drafts())
       const end = joined.at(-1)
@@ -76,7 +76,7 @@ class Paced implements Pace {
 
   /** At most one fiber a session, while something is held back. */
   private doze(millis: number): Effect.Effect<void> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    return Effect.flatMap(Monotonic.now, (now) => {
       const { last } = this
       const left = last === undefined ? 0 : last.at + millis - now
       if (left > 0) return Effect.zipRight(Effect.sleep(left), this.doze(millis))

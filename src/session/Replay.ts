@@ -15,6 +15,8 @@ interface Item {
   readonly kind: "user" | "agent" | "thought" | "tool"
   /** The text of the message, or the id of the tool call. */
   readonly text: string
+  /** The same with its white space squeezed. */
+  readonly words: string
   readonly events: ReadonlyArray<AgentEvent>
 }
 
@@ -41,31 +43,36 @@ const isAgentEvent = (event: SessionEvent): event is AgentEvent => event.type !=
 
 /** Joins the chunks of a message, and the updates of a tool call, into one item each. */
 const toItems = (events: Iterable<SessionEvent>): Array<Item> => {
-  const items: Array<Item> = []
+  const items: Array<Pick<Item, "kind"> & { text: string; readonly events: Array<AgentEvent> }> = []
   for (const event of events) {
     const found = kindAndText(event)
     if (found === undefined) continue
     const [kind, text] = found
-    const said = isAgentEvent(event) ? [event] : []
     const last = items.at(-1)
     const joins = last?.kind === kind && event.type !== "RunStarted" && (kind !== "tool" || last.text === text)
     if (joins) {
-      items[items.length - 1] = {
-        kind,
-        text: kind === "tool" ? text : last.text + text,
-        events: [...last.events, ...said]
-      }
-    } else items.push({ kind, text, events: said })
+      if (kind !== "tool") last.text += text
+      if (isAgentEvent(event)) last.events.push(event)
+    } else items.push({ kind, text, events: isAgentEvent(event) ? [event] : [] })
   }
-  return items
+  return items.map((item) => ({ ...item, words: item.text.replace(/\s+/g, " ").trim() }))
 }
-
-const squeeze = (text: string) => text.replace(/\s+/g, " ").trim()
 
 const same = (known: Item, told: Item): boolean => {
   if (known.kind !== told.kind) return false
-  const [a, b] = [squeeze(known.text), squeeze(told.text)]
+  const [a, b] = [known.words, told.words]
   return a === b || (known.kind !== "tool" && a !== "" && b !== "" && (b.startsWith(a) || a.startsWith(b)))
+}
+
+/** How `told` goes on after `known`, of which it is a longer telling; white space is as good as other white space. */
+const restOf = (known: string, told: string): string => {
+  let left = known.replace(/\s+/g, "").length
+  let at = 0
+  for (; left > 0 && at < told.length; at++) {
+    if (/\S/.test(told.charAt(at))) left--
+  }
+  const rest = told.slice(at)
+  return /\s$/.test(known) ? rest.trimStart() : rest
 }
 
 /**
@@ -86,7 +93,7 @@ export const unseen = (
   const last = known.at(-1)
   // the log was cut off in the middle of this very message: what follows is new
   const rest = common !== undefined && last !== undefined && last.kind === "agent" && same(last, common)
-    ? common.text.slice(last.text.length)
+    ? restOf(last.text, common.text)
     : ""
   return [
     ...(rest.trim() === "" ? [] : [{ type: "TextChunk", text: rest } as const]),

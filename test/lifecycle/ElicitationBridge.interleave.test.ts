@@ -25,7 +25,8 @@ import {
   recorded,
   runA,
   runB,
-  sessionId
+  sessionId,
+  takenBack
 } from "./questions.js"
 
 /** All schedules within the bound, or the test fails. */
@@ -79,7 +80,7 @@ describe("EB1 EB3 EB4 EB6 with the interruption of an asker at each of its steps
   it.interleaved(
     "EB4 ask, with something that watches for an end on the asker's side",
     interrupted((bridge, question) =>
-      bridge.ask({ ...question, withdrawn: Effect.as(Effect.sleep("1 second"), "too late") })
+      bridge.ask({ ...question, elsewhere: Effect.as(Effect.sleep("1 second"), takenBack("too late")) })
     ),
     { interruptAt: "every-step", schedules: 1000 }
   )

@@ -97,7 +97,9 @@ describe("ElicitationBridge", () => {
     Effect.gen(function*() {
       const { announced, ask } = yield* setup
       const gate = yield* Deferred.make<string>()
-      const asker = yield* Effect.fork(ask(permission, { runId: runA, withdrawn: Deferred.await(gate) }))
+      const asker = yield* Effect.fork(
+        ask(permission, { runId: runA, elsewhere: Effect.map(Deferred.await(gate), Questions.takenBack) })
+      )
       yield* Queue.take(announced)
       yield* Deferred.succeed(gate, "completed")
       expect(yield* Fiber.join(asker)).toStrictEqual({ _tag: "Withdrawn", reason: "completed" })
@@ -129,7 +131,7 @@ describe("ElicitationBridge", () => {
   it.scoped("EB4 an asker whose own signal dies takes its question back rather than wait for ever", () =>
     Effect.gen(function*() {
       const { ask, bridge } = yield* setup
-      expect(yield* ask(permission, { withdrawn: Effect.die("broken") })).toMatchObject({ _tag: "Withdrawn" })
+      expect(yield* ask(permission, { elsewhere: Effect.die("broken") })).toMatchObject({ _tag: "Withdrawn" })
       expect(yield* bridge.pending({ sessionId })).toStrictEqual([])
     }))
 
@@ -138,7 +140,7 @@ describe("ElicitationBridge", () => {
       const { ask, bridge } = yield* setup
       const gone = yield* Deferred.make<void>()
       yield* ask(permission, {
-        withdrawn: Effect.ensuring(Effect.never, Deferred.succeed(gone, void 0)),
+        elsewhere: Effect.ensuring(Effect.never, Deferred.succeed(gone, void 0)),
         // once it watches
         announce: ({ id }) =>
           Effect.yieldNow().pipe(

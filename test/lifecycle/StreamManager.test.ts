@@ -17,6 +17,7 @@ import { it, leakFreeFile } from "holdfast/testing/vitest"
 import * as Backoff from "../../src/lifecycle/stream/Backoff.js"
 import type { StreamSpec } from "../../src/lifecycle/StreamManager.js"
 import * as StreamManager from "../../src/lifecycle/StreamManager.js"
+import { withWallClock } from "../wallClock.js"
 import { type Line, peer } from "./Streams.js"
 
 leakFreeFile()
@@ -513,6 +514,20 @@ describe("StreamManager", () => {
         expect(ends).toMatchObject([{ reason: "Silent", requested: false, connected: true }])
         yield* TestClock.adjust("1 second")
         expect(lines).toHaveLength(2)
+      }))
+
+    it.scoped("SM7 silence is found also when the clock is set back meanwhile", () =>
+      Effect.suspend(() => {
+        let ahead = 0
+        return Effect.gen(function*() {
+          const { ends, spec } = peer()
+          const { streams } = yield* manager
+          yield* streams.attach("a", { ...spec, redial: "never", idle: "30 seconds", run: () => Effect.never })
+          yield* TestClock.adjust("1 second")
+          ahead = -3_600_000
+          yield* TestClock.adjust("29 seconds")
+          expect(ends).toMatchObject([{ reason: "Silent" }])
+        }).pipe(withWallClock(() => ahead))
       }))
 
     it.scoped("SM7 a probe keeps a quiet peer's connection; one that hangs or fails does not", () =>

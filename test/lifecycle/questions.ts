@@ -13,6 +13,8 @@ export const sessionId = SessionId.make("ses_1")
 export const elsewhere = SessionId.make("ses_2")
 export const [runA, runB] = [RunId.make("run_a"), RunId.make("run_b")]
 
+export const takenBack = (reason: string): ElicitationOutcome => ({ _tag: "Withdrawn", reason })
+
 export const permission: ElicitationRequest = {
   kind: "permission",
   message: "Write the file?",

@@ -316,6 +316,17 @@ export const suite = <E>(name: string, makeStore: Effect.Effect<EventStore, E, S
         expect(seen).toStrictEqual([1001])
       }))
 
+    it.scoped("EL6 the oldest number is told also where the horizon has left all behind that was to be read", () =>
+      Effect.gen(function*() {
+        const log = yield* make()
+        yield* log.append(session, [opened, ...many(599)])
+        const reader = yield* log.reader({ session, after: 0 }, { follow: false })
+        yield* reader.next
+        yield* log.append(session, many(100))
+        yield* log.trim(session, 650)
+        expect(yield* Effect.flip(reader.next)).toMatchObject({ _tag: "CursorExpired", oldest: 650 })
+      }))
+
     it.scoped("EL6 retention keeps at least what it says, and moves the horizon in coarse steps", () =>
       Effect.gen(function*() {
         const log = yield* make({ retention: { maxEvents: 80 } })

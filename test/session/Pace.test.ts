@@ -20,6 +20,7 @@ import { RunId } from "../../src/domain/Ids.js"
 import type { StoredEvent } from "../../src/domain/StoredEvent.js"
 import * as Deltas from "../../src/session/Deltas.js"
 import * as RunStream from "../../src/session/RunStream.js"
+import { withWallClock } from "../wallClock.js"
 import * as Harness from "./Harness.js"
 import * as InMemory from "./InMemory.js"
 
@@ -93,6 +94,19 @@ describe("a message that is told in pieces", () => {
       yield* later(16)
       yield* hear(said(text("f")))
       expect(yield* told).toStrictEqual(["a", "bcd", "e", "f"])
+    }))
+
+  it.scoped("is recorded in its pace also when the clock is set back by an hour", () =>
+    Effect.suspend(() => {
+      let ahead = 0
+      return Effect.gen(function*() {
+        const { hear, later, told } = yield* setup()
+        yield* hear(said(text("a")))
+        ahead = -3_600_000
+        yield* hear(said(text("b")))
+        yield* later(16)
+        expect(yield* told).toStrictEqual(["a", "b"])
+      }).pipe(withWallClock(() => ahead))
     }))
 
   it.scoped("is one event where its pieces come together", () =>

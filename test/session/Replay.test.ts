@@ -37,6 +37,19 @@ describe("AG5 what an agent replays is matched against the log", () => {
     expect(Replay.unseen([...history, ended, ...says("d answer")], replayed)).toStrictEqual([])
   })
 
+  it("the rest begins where the log ends, though white space was told otherwise", () => {
+    const replayed = (text: string) => [user("one"), ...says("first answer"), tool("t1"), user("two"), ...says(text)]
+    expect(Replay.unseen(history, replayed("the  \n secon, and more"))).toStrictEqual(says(", and more"))
+    expect(Replay.unseen([...history, ...says("d ")], replayed("the second answer"))).toStrictEqual(says("answer"))
+  })
+
+  it("a long history that is told in other words is looked through in no time", () => {
+    const talk = (word: string) => Array.from({ length: 3000 }, (_, index) => `${word} ${index} ${"x ".repeat(100)}`)
+    const known = talk("known").flatMap((text) => [prompt(text), ...says(text)])
+    const replayed = talk("told").flatMap((text) => [user(text), ...says(text)])
+    expect(Replay.unseen(known, replayed)).toStrictEqual([])
+  })
+
   it("a turn that the log has not seen comes after what both know", () => {
     const later = [user("three"), ...says("a later answer"), tool("t9")]
     const replayed = [user("one"), ...says("first answer"), user("two"), ...says("the secon"), ...later]

@@ -123,7 +123,7 @@ export const connect = (
     let ready = false
     let early: Array<unknown> = []
     let replay: Array<AgentEvent> | undefined
-    const replayed: Array<AgentEvent> = []
+    let replayed: ReadonlyArray<AgentEvent> = []
     let begins: ReadonlyArray<AgentEvent> = []
     /** Of tool calls that run, for the questions about them. */
     const titles = new Map<string, string>()
@@ -157,7 +157,7 @@ export const connect = (
     // ---------------------------------------------------------------------------------- what it wants done
 
     const files = AcpFiles.make({ root: cwd, limit: maxMessageBytes })
-    const terminals = yield* AcpTerminals.make({ cwd, env, ledger, grace, say, room: queue.room })
+    const terminals = yield* AcpTerminals.make({ cwd, env, ledger, grace, say, room: queue.room, limit: maxMessageBytes })
 
     const serve =
       <P extends { readonly sessionId: string }, A>(handle: (params: P) => Effect.Effect<A, acp.RequestError>) =>
@@ -174,6 +174,11 @@ export const connect = (
       maxMessageBytes,
       room: queue.room,
       onUpdate,
+      onStray: (id) =>
+        say({
+          type: "Warning",
+          message: `the agent answered a request that was not open: ${JSON.stringify(id).slice(0, 100)}`
+        }),
       handlers: (app) => {
         app
           .onNotification(method.elicitation.complete, ({ params }) => questions.completed(params.elicitationId))
@@ -208,10 +213,11 @@ export const connect = (
         resume,
         expect: (sessionId, how) => {
           session = sessionId
-          replay = how === "loaded" ? replayed : undefined
+          replay = how === "loaded" ? [] : undefined
         },
         begin: (sessionId, beginning) => {
           // a session that was loaded has told everything that it replays by now
+          replayed = replay ?? []
           replay = undefined
           session = sessionId
           ready = true
@@ -301,7 +307,7 @@ export const connect = (
       capabilities,
       name: peer.name,
       version: peer.version,
-      replayed: opened.how === "loaded" ? replayed : [],
+      replayed,
       begins,
       signals: queue.signals,
       prompt,

@@ -140,15 +140,15 @@ export interface Open {
 }
 
 /**
- * Opens the session. `begin` is called where the response stands among the updates; `expect` before the agent is asked for a session
- * that has a name already, because the updates that come then may come before the response.
+ * Opens the session. `begin` is called where the response stands among the updates; `expect` before the agent is asked for a session, with
+ * the name if it has one already, because the updates that come then may come before the response.
  *
  * @since 0.1.0
  */
 export const open = (rpc: AcpRpc, peer: Peer, options: AcpAgentOptions, session: {
   readonly cwd: string
   readonly resume: Option.Option<string>
-  readonly expect: (sessionId: string, how: "loaded" | "resumed") => void
+  readonly expect: (sessionId: string | undefined, how: Open["how"]) => void
   readonly begin: (sessionId: string, beginning: Beginning) => void
 }): Effect.Effect<Open, AgentError> =>
   Effect.gen(function*() {
@@ -156,11 +156,14 @@ export const open = (rpc: AcpRpc, peer: Peer, options: AcpAgentOptions, session:
     const common = { cwd: session.cwd, mcpServers: servers }
     const { loadSession, sessionCapabilities } = peer.capabilities
 
-    const create = rpc.request(method.session.new, common, (result) =>
-      Either.map(decoder(method.session.new, Opened)(result), (opened): Open => {
-        session.begin(opened.sessionId, opened)
-        return { how: "opened", agentSessionId: opened.sessionId }
-      }))
+    const create = Effect.suspend(() => {
+      session.expect(undefined, "opened")
+      return rpc.request(method.session.new, common, (result) =>
+        Either.map(decoder(method.session.new, Opened)(result), (opened): Open => {
+          session.begin(opened.sessionId, opened)
+          return { how: "opened", agentSessionId: opened.sessionId }
+        }))
+    })
 
     const again = (name: "session/load" | "session/resume", how: "loaded" | "resumed", agentSessionId: string) =>
       Effect.suspend(() => {

@@ -52,6 +52,8 @@ export interface Options {
   readonly maxMessageBytes: number
   /** Gets the params of every `session/update`, as they came. */
   readonly onUpdate: (params: unknown) => void
+  /** Gets the id of a response to nothing that was asked, or that was answered already. */
+  readonly onStray: (id: unknown) => void
   /** Registers the handlers of everything else. */
   readonly handlers: (app: acp.ClientApp) => acp.ClientApp
   /** Waits before more is read: backpressure. */
@@ -92,6 +94,10 @@ const died = (process: ChildProcess): Effect.Effect<never, AgentDied> =>
     })
   })
 
+/** A message that is nested deeper than the stack, say: JSON is read without it, and nothing else is done so. */
+const unmanageable = (defect: unknown) =>
+  new AgentProtocolError({ detail: "", message: `the agent wrote a message that cannot be handled: ${String(defect)}` })
+
 const failedRequest = (method: string, error: acp.RequestError) =>
   new AgentRequestFailed({
     method,
@@ -118,8 +124,13 @@ export const make = (options: Options): Effect.Effect<AcpRpc, never, Scope.Scope
         controller = undefined
       }
     })
+    /** The ids of our requests that have no response. */
+    const asked = new Set<unknown>()
     const writable = new WritableStream<acp.AnyMessage>({
-      write: (message) => run(process.send(`${JSON.stringify(message)}\n`))
+      write: (message) => {
+        if ("method" in message && "id" in message) asked.add(message.id)
+        return run(process.send(`${JSON.stringify(message)}\n`))
+      }
     })
     const rpc = options.handlers(acp.client({ name: "holdfast" })).connect({ readable, writable })
 
@@ -134,6 +145,9 @@ export const make = (options: Options): Effect.Effect<AcpRpc, never, Scope.Scope
         }
         if ("method" in message && message.method === acp.methods.client.session.update) {
           options.onUpdate(message.params)
+        } else if (!("method" in message) && !asked.delete(message.id)) {
+          // the SDK would write the id to stderr as it is, whatever a terminal makes of it
+          options.onStray(message.id)
         } else {
           controller.enqueue(message)
           yield* settled
@@ -151,15 +165,26 @@ export const make = (options: Options): Effect.Effect<AcpRpc, never, Scope.Scope
       }
     })
 
-    const end = (error: AgentError) => Effect.zipRight(Deferred.fail(gone, error), Effect.sync(() => rpc.close()))
+    const end = (error: AgentError) => {
+      Deferred.unsafeDone(gone, Effect.fail(error))
+      rpc.close()
+    }
     yield* Effect.addFinalizer(() =>
-      end(
-        new AgentDied({ exitCode: null, signal: null, stderr: "", message: "the connection to the agent was closed" })
+      Effect.sync(() =>
+        end(
+          new AgentDied({ exitCode: null, signal: null, stderr: "", message: "the connection to the agent was closed" })
+        )
       )
     )
-    yield* Effect.forkScoped(Effect.interruptible(Effect.catchAll(receive, end)))
+    yield* receive.pipe(
+      // AG2: what cannot be handled is the end, and no silence
+      Effect.catchAllDefect((defect) => unmanageable(defect)),
+      Effect.catchAll((error) => Effect.sync(() => end(error))),
+      Effect.interruptible,
+      Effect.forkScoped
+    )
 
-    // the only place that touches promises of the SDK; both outcomes are handled, so none is ever an unhandled rejection
+    // the only place that touches promises of the SDK; what a callback throws is caught, too, so none is ever an unhandled rejection
     const call = (
       method: string,
       params: object,
@@ -175,7 +200,10 @@ export const make = (options: Options): Effect.Effect<AcpRpc, never, Scope.Scope
         (result) => onDone(Either.right(result)),
         (error: unknown) =>
           error instanceof acp.RequestError ? onDone(Either.left(failedRequest(method, error))) : onGone()
-      )
+      ).catch((defect: unknown) => {
+        end(unmanageable(defect))
+        onGone()
+      })
     }
 
     const request = <A>(method: string, params: object, onResult: (result: unknown) => Either.Either<A, AgentError>) =>

@@ -82,6 +82,8 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly grace: ChildProcess.Grace
   readonly say: (event: AgentEvent) => void
   readonly room: Effect.Effect<void>
+  /** What is kept of an output at most, in bytes, whatever the agent asks for. */
+  readonly limit: number
 }) {
   // parallel: what does not end by itself costs its wait only once
   const owner = yield* Effect.flatMap(Effect.scope, (scope) => Scope.fork(scope, ExecutionStrategy.parallel))
@@ -136,7 +138,7 @@ export const make = Effect.fnUntraced(function*(options: {
           scope,
           child,
           exit: yield* Deferred.make<acp.TerminalExitStatus>(),
-          output: makeTail(outputByteLimit ?? defaultLimit)
+          output: makeTail(Math.min(outputByteLimit ?? defaultLimit, options.limit))
         }
         terminals.set(terminalId, terminal)
         const line = [command, ...args ?? []].join(" ")
@@ -158,6 +160,8 @@ export const make = Effect.fnUntraced(function*(options: {
         return child.kill.pipe(
           // so that its last output and its end are told
           Effect.zipRight(Effect.timeoutOption(Effect.interruptible(Deferred.await(exit)), "1 second")),
+          // whoever waits for it is not left waiting
+          Effect.zipRight(Deferred.succeed(exit, { exitCode: null, signal: null })),
           Effect.zipRight(Scope.close(scope, Exit.void)),
           Effect.as({}),
           Effect.uninterruptible

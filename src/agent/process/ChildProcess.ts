@@ -23,6 +23,7 @@ import type * as Scope from "effect/Scope"
 import * as NodeChildProcess from "node:child_process"
 import * as fs from "node:fs"
 import { AgentCommandNotFound, AgentDied, AgentUnsupported } from "../../domain/Errors.js"
+import * as Monotonic from "../../lifecycle/Monotonic.js"
 import * as ProcessGroup from "./ProcessGroup.js"
 import type { ProcessLedger } from "./ProcessLedger.js"
 import * as ProcessTable from "./ProcessTable.js"
@@ -79,8 +80,12 @@ export type SpawnError = AgentCommandNotFound | AgentUnsupported | AgentDied
 
 const stderrLimit = 64 * 1024
 
-/** How long bytes may still come once the whole group is gone: whoever holds the pipe then has left the group. */
-const drainWait = Duration.millis(500)
+/**
+ * How long is waited for bytes in all once the whole group is gone, and how many still count, more than a pipe holds: whoever holds the
+ * pipe then has left the group, and may write for ever.
+ */
+const drainWait = 500
+const drainLimit = 2 * 1024 * 1024
 
 const isFolder = (path: string) => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 
@@ -167,16 +172,25 @@ export const spawn = (options: Options): Effect.Effect<ChildProcess, SpawnError,
     const exited = yield* Deferred.make<Exit>() // and its stderr is read
     const stderrEnded = yield* Deferred.make<void>()
 
-    const endGroup = (pid: number) =>
-      Effect.flatMap(ProcessGroup.end(pid, grace), (gone) =>
-        gone
+    const ending = (pid: number) => {
+      // once it has no member it is left alone: its number may be another's by then
+      let gone = false
+      const end = Effect.flatMap(ProcessGroup.end(pid, grace), (isGone) => {
+        gone = isGone
+        return isGone
           ? options.ledger.forget(pid)
-          : Effect.logWarning(`the process group ${pid} of ${options.command} does not end, not even by SIGKILL`))
+          : Effect.logWarning(`the process group ${pid} of ${options.command} does not end, not even by SIGKILL`)
+      })
+      return Effect.suspend(() => gone ? Effect.void : end)
+    }
 
-    const [child, pid] = yield* Effect.acquireRelease(
-      // nothing lies between the spawn and the record: both are one synchronous step
-      Effect.tap(start(options, left, stderrEnded), ([, pid]) => options.ledger.record(pid)),
-      ([child, pid]) =>
+    const { child, endGroup, pid } = yield* Effect.acquireRelease(
+      start(options, left, stderrEnded).pipe(
+        // nothing lies between the spawn and the record: both are one synchronous step
+        Effect.tap(([, pid]) => options.ledger.record(pid)),
+        Effect.map(([child, pid]) => ({ child, pid, endGroup: ending(pid) }))
+      ),
+      ({ child, endGroup }) =>
         Effect.gen(function*() {
           child.stdin.end()
           // nobody reads it any more, but a child that is stuck in a write would not see the end of its stdin
@@ -185,7 +199,7 @@ export const spawn = (options: Options): Effect.Effect<ChildProcess, SpawnError,
           const ended = (within: Duration.Duration) =>
             Effect.exit(Effect.timeoutOption(Effect.interruptible(Deferred.await(left)), within))
           yield* ended(grace.stdin)
-          yield* endGroup(pid)
+          yield* endGroup
           // it is a zombie until this process has heard of its end
           yield* ended(grace.kill)
           for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy()
@@ -195,31 +209,38 @@ export const spawn = (options: Options): Effect.Effect<ChildProcess, SpawnError,
     const stderr = tail(child.stderr)
 
     let wake = () => {}
-    let settled = false
+    /** What may still be read when the group is gone. */
+    let drain: { millis: number; bytes: number } | undefined
     child.stdout.on("readable", () => wake())
     child.stdout.on("close", () => wake())
 
     const next: Effect.Effect<Option.Option<Buffer>> = Effect.async((resume) => {
-      const wasSettled = settled
+      const wasSettled = drain !== undefined
       wake = () => {
         const chunk: Buffer | null = child.stdout.read()
         if (chunk !== null) resume(Effect.succeed(Option.some(chunk)))
         else if (child.stdout.readableEnded || child.stdout.destroyed) resume(Effect.succeed(Option.none()))
         // it has begun to wait for a child that lived, and waits on for one that does not
-        else if (settled && !wasSettled) resume(read)
+        else if (drain !== undefined && !wasSettled) resume(read)
         else return
         wake = () => {}
       }
       wake()
     })
-    const read: Effect.Effect<Option.Option<Buffer>> = Effect.suspend(() =>
-      settled ? Effect.map(Effect.timeoutOption(next, drainWait), Option.flatten) : next
-    )
+    const drained = Effect.fnUntraced(function*(left: { millis: number; bytes: number }) {
+      if (left.millis <= 0 || left.bytes <= 0) return Option.none()
+      const since = yield* Monotonic.now
+      const chunk = Option.flatten(yield* Effect.timeoutOption(next, left.millis))
+      left.millis -= (yield* Monotonic.now) - since
+      left.bytes -= Option.match(chunk, { onNone: () => 0, onSome: ({ length }) => length })
+      return chunk
+    })
+    const read: Effect.Effect<Option.Option<Buffer>> = Effect.suspend(() => drain === undefined ? next : drained(drain))
 
     const settle = Effect.zipRight(
-      endGroup(pid),
+      endGroup,
       Effect.sync(() => {
-        settled = true
+        drain = { millis: drainWait, bytes: drainLimit }
         wake()
       })
     )
@@ -240,6 +261,6 @@ export const spawn = (options: Options): Effect.Effect<ChildProcess, SpawnError,
       sent: Effect.sync(() => void child.stdin.end()),
       stderr: Effect.sync(stderr),
       exited: Deferred.await(exited),
-      kill: Effect.asVoid(ProcessGroup.end(pid, grace))
+      kill: endGroup
     }
   })

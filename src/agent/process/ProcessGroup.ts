@@ -5,9 +5,9 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Monotonic from "../../lifecycle/Monotonic.js"
 import * as ProcessTable from "./ProcessTable.js"
 
 /** How long the end waits after each signal. @since 0.1.0 */
@@ -28,17 +28,22 @@ const signal = (group: number, name: NodeJS.Signals | 0): boolean => {
   }
 }
 
+const isMember = (group: number) => (entry: ProcessTable.Entry | undefined) =>
+  entry !== undefined && entry.group === group && !entry.zombie
+
 /** Whether a member still runs. @since 0.1.0 */
 export const isAlive = (group: number): boolean =>
   signal(group, 0) &&
   // an orphan that nobody reaps (a container whose first process does not) stays in its group for ever, as a zombie
-  (process.platform !== "linux" || ProcessTable.entries().some((entry) => entry.group === group && !entry.zombie))
+  (process.platform !== "linux" || isMember(group)(ProcessTable.entry(group)) ||
+    // only for a group that has lost its leader: a thousand may be asked for at once
+    ProcessTable.entries().some(isMember(group)))
 
 /** Waits until no member runs; `false` if one still does after `within`. @since 0.1.0 */
 export const awaitGone = Effect.fnUntraced(function*(group: number, within: Duration.Duration) {
-  const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(within)
+  const deadline = (yield* Monotonic.now) + Duration.toMillis(within)
   for (let pause = 2; isAlive(group); pause = Math.min(pause * 2, 50)) {
-    if ((yield* Clock.currentTimeMillis) >= deadline) return false
+    if ((yield* Monotonic.now) >= deadline) return false
     yield* Effect.sleep(pause)
   }
   return true

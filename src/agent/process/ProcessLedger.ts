@@ -43,6 +43,12 @@ export class ProcessLedgerUnusable extends Schema.TaggedError<ProcessLedgerUnusa
   message: Schema.String
 }) {}
 
+const unusable = (folder: string) => (cause: unknown) =>
+  new ProcessLedgerUnusable({
+    folder,
+    message: `the folder ${folder} for the records of agents cannot be used: ${String(cause)}`
+  })
+
 const variable = "HOLDFAST_AGENT_OF"
 
 const Instance = Schema.Struct({ pid: Schema.Int, startedAt: Schema.String })
@@ -80,7 +86,9 @@ const recordedGroups = (folder: string): ReadonlyArray<readonly [group: number, 
 const ownGroup = () => ProcessTable.entries().find((entry) => entry.pid === process.pid)?.group
 
 const reap = Effect.fnUntraced(function*(folder: string, ledger: string, grace: ProcessGroup.Grace) {
-  const recorded = new Map(recordedGroups(folder))
+  const recorded = new Map(
+    yield* Effect.try({ try: () => recordedGroups(folder), catch: unusable(folder) })
+  )
   const groups = new Set([...recorded.keys(), ...markedGroups(ledger)])
   // a gateway that was started from within an agent's shell carries the mark itself
   groups.delete(ownGroup() ?? process.pid)
@@ -112,11 +120,7 @@ export const make = (
         fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
         return fs.realpathSync(folder)
       },
-      catch: (cause) =>
-        new ProcessLedgerUnusable({
-          folder,
-          message: `the folder ${folder} for the records of agents cannot be used: ${String(cause)}`
-        })
+      catch: unusable(folder)
     })
     const ledger = createHash("sha256").update(real).digest("hex").slice(0, 32)
     const holder = { pid: process.pid, startedAt: ProcessTable.startedAt(process.pid) ?? "" }

@@ -34,15 +34,17 @@ const stat = (pid: number): ReadonlyArray<string> => {
   return line === "" ? [] : line.slice(line.lastIndexOf(")") + 2).split(" ")
 }
 
-/** Every process that can be seen. Linux only; elsewhere none. @since 0.1.0 */
-export const entries = (): ReadonlyArray<Entry> => {
-  if (!linux) return []
-  return fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
-    const pid = Number(name)
-    const [state, , group] = stat(pid)
-    return group === undefined ? [] : [{ pid, group: Number(group), zombie: state === "Z" || state === "X" }]
-  })
+/** That of one process. Linux only; elsewhere none. @since 0.1.0 */
+export const entry = (pid: number): Entry | undefined => {
+  const [state, , group] = linux ? stat(pid) : []
+  return group === undefined ? undefined : { pid, group: Number(group), zombie: state === "Z" || state === "X" }
 }
+
+/** Every process that can be seen. Linux only; elsewhere none. @since 0.1.0 */
+export const entries = (): ReadonlyArray<Entry> =>
+  linux
+    ? fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => entry(Number(name)) ?? [])
+    : []
 
 const bootId = read("/proc/sys/kernel/random/boot_id").trim()
 

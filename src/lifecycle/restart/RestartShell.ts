@@ -17,6 +17,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import { PCGRandom } from "effect/Utils"
 import * as Deadlines from "../Deadlines.js"
+import * as Monotonic from "../Monotonic.js"
 import * as RestartErrors from "./RestartErrors.js"
 import * as RestartMetrics from "./RestartMetrics.js"
 import type { Rules } from "./RestartPolicy.js"
@@ -100,8 +101,7 @@ export const make = Effect.fnUntraced(function*<K, A, E, R>(
   const deadlines = Deadlines.make<Entry<K, A, E>>()
   let closed = false
 
-  // not the wall clock: that one may go back, and a key would then settle for hours
-  const now = () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
+  const now = () => Monotonic.unsafeNow(clock)
   const find = (key: K) => Option.getOrUndefined(MutableHashMap.get(entries, key))
   const stateOf = (key: K): State => {
     const entry = find(key)

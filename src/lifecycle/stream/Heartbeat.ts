@@ -10,6 +10,7 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Monotonic from "../Monotonic.js"
 
 /**
  * What the one who reads a connection tells.
@@ -39,12 +40,12 @@ export class Pulse implements Heartbeat {
   private held = 0
 
   constructor(private readonly clock: Clock.Clock) {
-    this.last = clock.unsafeCurrentTimeMillis()
+    this.last = Monotonic.unsafeNow(clock)
   }
 
   get beat(): Effect.Effect<void> {
     return Effect.sync(() => {
-      this.last = this.clock.unsafeCurrentTimeMillis()
+      this.last = Monotonic.unsafeNow(this.clock)
     })
   }
 
@@ -58,7 +59,7 @@ export class Pulse implements Heartbeat {
       () =>
         Effect.sync(() => {
           this.held--
-          this.last = this.clock.unsafeCurrentTimeMillis()
+          this.last = Monotonic.unsafeNow(this.clock)
         })
     )
 
@@ -106,7 +107,7 @@ export const make = Effect.fnUntraced(function*(options: {
   })
 
   const silence: Effect.Effect<void> = Effect.suspend(() => {
-    const quiet = pulse.quiet(clock.unsafeCurrentTimeMillis())
+    const quiet = pulse.quiet(Monotonic.unsafeNow(clock))
     if (quiet >= idle) return Effect.void
     const asks = probe !== undefined && quiet >= every && !probing
     // it sleeps as long as is left, so a beat costs no timer

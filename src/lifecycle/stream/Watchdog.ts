@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as Agenda from "../Agenda.js"
+import * as Monotonic from "../Monotonic.js"
 import * as Sweep from "../Sweep.js"
 import * as Heartbeat from "./Heartbeat.js"
 
@@ -45,14 +46,14 @@ export const make: Effect.Effect<Watchdog, never, Scope.Scope> = Effect.gen(func
   const wakeAt = yield* Sweep.make((now) => {
     for (let due = agenda.take(now); due !== undefined; due = agenda.take(now)) look(due, now)
     return agenda.next()
-  })
+  }, Monotonic.now)
 
   return {
     watch: (idle, scope, silent) =>
       Effect.uninterruptible(Effect.suspend(() => {
         const pulse = new Heartbeat.Pulse(clock)
         const watched: Watched = { pulse, idle: Duration.toMillis(idle), silent, entry: undefined }
-        const at = clock.unsafeCurrentTimeMillis() + watched.idle
+        const at = Monotonic.unsafeNow(clock) + watched.idle
         watched.entry = agenda.add(at, watched)
         const forget = Effect.sync(() => {
           if (watched.entry !== undefined) agenda.remove(watched.entry)

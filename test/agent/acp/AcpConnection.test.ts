@@ -334,10 +334,12 @@ describe("AcpConnection", () => {
     it.scopedLive("a session that the agent has forgotten is opened anew; one that it can only resume is resumed", () =>
       Effect.gen(function*() {
         const forgotten = yield* connect({
-          script: { capabilities: { loadSession: true }, forgotten: true },
+          // AG4: what it says of the new session before it has told its id is kept, what it says of the old one is not of this session
+          script: { capabilities: { loadSession: true }, forgotten: true, replay, early: 2 },
           resume: "s9"
         })
         assert.deepInclude({ ...forgotten }, { how: "opened", agentSessionId: "s1", replayed: [] })
+        assert.deepStrictEqual(texts(yield* Effect.replicateEffect(forgotten.signals.take, 2)), ["0", "1"])
         assert.deepStrictEqual(texts(yield* turn(forgotten, "hello")), ["hello"])
         const resumed = yield* connect({
           script: { capabilities: { sessionCapabilities: { resume: {} } } },
@@ -406,8 +408,14 @@ describe("AcpConnection", () => {
 
     it.scopedLive("AG2 an agent that never answers is given up, with what it wrote to stderr", () =>
       Effect.gen(function*() {
-        const script = { initialize: "never", stderr: 100_000 }
-        const error = yield* Effect.flip(connect({ script, options: { startTimeout: Duration.millis(400) } }))
+        const error = yield* Effect.flip(connect({
+          // not the fixture: on a busy machine Node is not up by then
+          options: {
+            command: "/bin/sh",
+            args: ["-c", "head -c 100000 /dev/zero | tr '\\0' e >&2; exec sleep 1000"],
+            startTimeout: Duration.millis(400)
+          }
+        }))
         assert.strictEqual(error._tag, "AgentStartTimeout")
         if (error._tag === "AgentStartTimeout") {
           assert.deepInclude({ ...error }, { millis: 400, stderr: "e".repeat(64 * 1024) })
@@ -514,6 +522,35 @@ describe("AcpConnection", () => {
         const endless = yield* connect({ options })
         yield* say(endless, "endless")
         assert.strictEqual((yield* ending(endless)).error._tag, "AgentMessageTooLarge")
+      }))
+
+    it.scopedLive("AG2 a response that is nested deeper than the stack fails the connection, and nothing else", () =>
+      Effect.gen(function*() {
+        const unmanageable = { _tag: "AgentProtocolError", detail: "" } as const
+        for (const outcome of [`"result":$deep`, `"error":{"code":1,"message":"no","data":$deep}`]) {
+          const connection = yield* connect()
+          yield* say(connection, `raw {"jsonrpc":"2.0","id":$id,${outcome}}`)
+          assert.deepInclude({ ...(yield* ending(connection)).error }, unmanageable)
+        }
+        const connecting = yield* Effect.flip(connect({ script: { deep: true } }))
+        assert.deepInclude({ ...connecting }, unmanageable)
+      }))
+
+    it.scopedLive("AG2 a response without a result fails its turn; one to nothing that was asked is a warning, quoted", () =>
+      Effect.gen(function*() {
+        const connection = yield* connect()
+        const empty = (yield* turn(connection, `raw {"jsonrpc":"2.0","id":$id}`)).at(-1)
+        assert.deepNestedInclude(empty, { _tag: "TurnEnded", "result._tag": "Failed" })
+        const done = `{"jsonrpc":"2.0","id":$id,"result":{"stopReason":"end_turn"}}`
+        yield* turn(connection, `raw ${done}\n${done}\n{"jsonrpc":"2.0","id":"\\u001b[2J","result":{}}`)
+        const warnings = events(yield* turn(connection, "hello")).slice(0, -1)
+        assert.deepStrictEqual(
+          warnings,
+          ["3", `"\\u001b[2J"`].map((id) => ({
+            type: "Warning",
+            message: `the agent answered a request that was not open: ${id}`
+          }))
+        )
       }))
 
     it.scopedLive("blank lines are no fault, and every variant that is not known is kept", () =>

@@ -1,4 +1,4 @@
-import { afterEach, assert, describe, it } from "@effect/vitest"
+import { afterEach, assert, describe, it, vi } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -11,6 +11,7 @@ import { join } from "node:path"
 import * as ChildProcess from "../../../src/agent/process/ChildProcess.js"
 import * as Environment from "../../../src/agent/process/Environment.js"
 import { none } from "../../../src/agent/process/ProcessLedger.js"
+import { withWallClock } from "../../wallClock.js"
 import { eventually, folder, isAlive, watchChildren } from "../support.js"
 
 leakFreeFile()
@@ -169,6 +170,40 @@ describe("ChildProcess", () => {
       yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(pid, "SIGKILL")))
       assert.isTrue(Option.isNone(yield* child.read))
       assert.deepStrictEqual(yield* child.exited, { code: 5, signal: null })
+    }))
+
+  it.scopedLive("AG2 and does not hold it by writing on and on, either", () =>
+    Effect.gen(function*() {
+      const endless = `while :; do echo; sleep 0.05; done`
+      const child = yield* spawn(
+        process.execPath,
+        "-e",
+        `const c = require("child_process").spawn("sh", ["-c", "${endless}"], { detached: true, stdio: ["ignore", "inherit", "inherit"] }); console.log(c.pid); process.exit(5)`
+      )
+      const pid = Number(yield* line(child))
+      yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(-pid, "SIGKILL")))
+      assert.isTrue(Option.isSome(yield* Effect.timeoutOption(all(child), "5 seconds")))
+    }))
+
+  it.live("AG1 a group that is gone is signalled no more: its number may be another's by then", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const child = yield* Scope.extend(sh("exit 0"), scope)
+      yield* all(child)
+      const kill = vi.spyOn(process, "kill")
+      yield* Effect.zipRight(child.kill, Scope.close(scope, Exit.void)).pipe(
+        Effect.ensuring(Effect.sync(() => kill.mockRestore()))
+      )
+      assert.strictEqual(kill.mock.calls.length, 0)
+    }))
+
+  it.scopedLive("AG1 the waits are bounded also when the clock is set back meanwhile", () =>
+    Effect.gen(function*() {
+      const child = yield* sh("trap '' TERM; echo ready; while :; do sleep 1; done")
+      yield* line(child)
+      let ahead = 0
+      const ended = yield* child.kill.pipe(withWallClock(() => ahead -= 1000), Effect.timeoutOption("5 seconds"))
+      assert.isTrue(Option.isSome(ended))
     }))
 
   it.live("AG1 the scope waits for nothing but the child, also where nobody can be interrupted", () =>

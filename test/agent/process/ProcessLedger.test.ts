@@ -157,5 +157,8 @@ describe("ProcessLedger", () => {
       const error = yield* Effect.flip(ProcessLedger.make(path.join(dir, "file", "ledger")))
       assert.strictEqual(error._tag, "ProcessLedgerUnusable")
       assert.include(error.message, path.join(dir, "file", "ledger"))
+      // nor one with a record that cannot be read
+      fs.mkdirSync(path.join(dir, "1.json"))
+      assert.strictEqual((yield* Effect.flip(ProcessLedger.make(dir)))._tag, "ProcessLedgerUnusable")
     }))
 })
