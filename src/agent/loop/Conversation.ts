@@ -9,6 +9,7 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
 import type { ContentBlock, ToolContent } from "../../domain/Content.js"
+import * as Content from "../../domain/Content.js"
 
 interface Call {
   readonly id: string
@@ -29,14 +30,16 @@ export const promptRefused = "prompt_refused"
 
 /** @since 0.1.0 */
 export interface Conversation {
-  /** Tokens of it, as the last model that was asked has counted them; a guess before that. */
-  used: number
+  /** Tokens of it: as the last model that was asked has counted them, and a guess for what came after that, or for all. */
+  readonly used: () => number
+  /** A model has counted it; `undefined`: the one that was asked did not say. */
+  readonly counted: (tokens: number | undefined) => void
   readonly add: (event: AgentEvent) => void
   readonly user: (content: ReadonlyArray<ContentBlock>, messageId?: string) => void
   /** As a model takes it. A call without a result was interrupted, and is told so. */
   readonly messages: () => ReadonlyArray<Prompt.Message>
-  /** How many tokens it may be, for one that no model has counted. */
-  readonly guess: () => number
+  /** For a reader who is to summarise it: at most that share of it, with the newest last. Long pieces are cut, old ones left out. */
+  readonly transcript: (share: number) => string
   /** What was answered last. */
   readonly lastText: () => string
 }
@@ -61,14 +64,21 @@ const toPart = (block: ContentBlock): Prompt.UserMessagePart => {
   }
 }
 
-/** One text where it is only text, which every provider takes. */
-const toResult = (content: ReadonlyArray<ToolContent> | undefined, rawOutput: unknown): unknown => {
-  if (content === undefined || content.length === 0) return rawOutput ?? ""
-  const texts = content.flatMap((each) =>
-    each.type === "content" && each.content.type === "text" ? [each.content.text] : []
-  )
-  return texts.length === content.length ? texts.join("\n") : content
+const bytes = ({ length }: string) => Math.floor(length * 3 / 4)
+
+/** A file by its kind and its size: as text it would be more than any context holds. */
+const toWords = (block: ContentBlock): string => {
+  const part = toPart(block)
+  if (part.type === "text") return part.text
+  const data = block.type === "resource" && "blob" in block.resource ? block.resource.blob : "data" in block ? block.data : ""
+  return `[${part.mediaType}, ${bytes(data)} bytes]`
 }
+
+/** What a tool shows that is no text, people see and the model is told of. */
+const toResult = (content: ReadonlyArray<ToolContent> | undefined, rawOutput: unknown): unknown =>
+  content === undefined || content.length === 0
+    ? rawOutput ?? ""
+    : content.map((each) => each.type === "content" ? toWords(each.content) : JSON.stringify(each)).join("\n")
 
 const interrupted = { value: "the call was interrupted before it had a result", failed: true }
 
@@ -88,9 +98,34 @@ const toMessages = (step: Step): ReadonlyArray<Prompt.Message> => {
   return [said, Prompt.toolMessage({ content: results })]
 }
 
+const written = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value) ?? ""
+
+/** A step as a person would read it. */
+const toPieces = (step: Step): ReadonlyArray<string> =>
+  step.role === "user"
+    ? [`User: ${step.content.map(toWords).join("\n")}`]
+    : [
+      ...step.text === "" ? [] : [`Assistant: ${step.text}`],
+      ...step.calls.flatMap(({ args, name, result = interrupted }) => [
+        `Assistant calls ${name}: ${written(args)}`,
+        `${name} ${result.failed ? "failed" : "answers"}: ${written(result.value)}`
+      ])
+    ]
+
+const leftOut = "[…]"
+
+/** Tokens of a picture or a sound, about; of a text there is one for four characters. */
+const perFile = 1500
+
+const guessed = (step: Step): number => {
+  const files = step.role === "user" ? step.content.filter((block) => toPart(block).type === "file").length : 0
+  return toPieces(step).reduce((sum, { length }) => sum + length / 4, files * perFile)
+}
+
 /** @since 0.1.0 */
 export const make = (): Conversation => {
   let steps: Array<Step> = []
+  let count: { readonly tokens: number; readonly guess: number } | undefined
   const open = new Map<string, Call>()
 
   const user = (content: ReadonlyArray<ContentBlock>, messageId?: string) => {
@@ -149,12 +184,32 @@ export const make = (): Conversation => {
     }
   }
 
+  const guess = () => Math.ceil(steps.reduce((sum, step) => sum + guessed(step), 0))
+
+  const transcript = (share: number) => {
+    const pieces = steps.flatMap(toPieces)
+    let room = Math.ceil(Math.min(1, share) * pieces.reduce((sum, { length }) => sum + length, 0))
+    // one result that is longer than all else shall not be all that is known
+    const longest = share < 1 ? room / 4 : room
+    const kept: Array<string> = []
+    for (const piece of pieces.reverse()) {
+      if (room <= 0) break
+      const most = Math.min(longest, room)
+      kept.push(piece.length <= most ? piece : `${Content.head(piece, most)}${leftOut}`)
+      room -= Math.min(piece.length, most)
+    }
+    return [...kept.length < pieces.length ? [leftOut] : [], ...kept.reverse()].join("\n\n")
+  }
+
   return {
-    used: 0,
+    used: () => count === undefined ? guess() : Math.max(0, count.tokens + guess() - count.guess),
+    counted: (tokens) => {
+      count = tokens === undefined ? undefined : { tokens, guess: guess() }
+    },
+    transcript,
     add,
     user,
     messages: () => steps.flatMap(toMessages),
-    guess: () => Math.ceil(JSON.stringify(steps).length / 4),
     lastText: () => {
       const last = steps.findLast((step) => step.role === "assistant")
       return last?.role === "assistant" ? last.text : ""

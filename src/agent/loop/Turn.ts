@@ -106,12 +106,16 @@ const loop = (run: LoopRun, host: Host): Effect.Effect<string, AgentError> =>
       const start = yield* run.hooks({ point: "BeforeModel", model, iteration })
       if (!(yield* passes(run, start, "ended the turn"))) return refused
 
-      const { answer, model: answered } = yield* models.ask({ messages, tools, say: (events) => run.say(...events) })
+      const ask = (canShorten: boolean) =>
+        models.ask({ messages, tools, canShorten, say: (events) => run.say(...events) })
+      const { answer, model: answered } = yield* Effect.catchTag(
+        ask(true),
+        "AgentContextExceeded",
+        (refusal) => Effect.zipRight(Compaction.afterRefusal(run, refusal), ask(false))
+      )
       const { calls, finish, text, usage } = answer
-      if (usage !== undefined) {
-        conversation.used = usage.input + usage.output
-        yield* run.say(host.usage(answered, usage))
-      } else conversation.used = conversation.guess()
+      conversation.counted(usage && usage.input + usage.output)
+      if (usage !== undefined) yield* run.say(host.usage(answered, usage))
       const end = yield* run.hooks({ point: "AfterModel", model: answered.name, iteration, text, toolCalls: calls })
       if (!(yield* passes(run, end, "ended the turn"))) return refused
 
@@ -158,7 +162,6 @@ export const make = (
 ): Effect.Effect<string, AgentError> =>
   Effect.gen(function*() {
     run.conversation.user(prompt)
-    run.conversation.used ||= run.conversation.guess()
     // a task that another agent gives is no message of a person
     if (run.waiting.length === 0 && !(yield* submitted(run, prompt, false))) return refused
     if (!(yield* passes(run, yield* run.hooks({ point: "TurnStart" }), "ended the turn"))) return refused

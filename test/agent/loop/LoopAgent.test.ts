@@ -138,7 +138,7 @@ describe("a turn", () => {
       yield* Script.turn(connection, "first")
       const signals = yield* Script.turn(connection, "second")
       expect(Script.ofType(signals, "ContextCompacted")).toEqual([
-        { type: "ContextCompacted", summary: "all was well", used: 955, size: 1000 }
+        { type: "ContextCompacted", summary: "all was well", used: 958, size: 1000 }
       ])
       expect(Script.said(signals)).toBe("done")
       expect(asked[2]).toEqual(["user: What happened so far:\n\nall was well", "user: second"])

@@ -7,7 +7,9 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import type { Definition } from "../../../src/agent/loop/Definition.js"
 import type * as LoopModel from "../../../src/agent/loop/LoopModel.js"
+import * as Hooks from "../../../src/agent/loop/Hooks.js"
 import * as ModelError from "../../../src/agent/loop/ModelError.js"
+import * as Toolset from "../../../src/agent/loop/Toolset.js"
 import { it, leakFreeFile } from "../../../src/testing/vitest.js"
 import * as Script from "./Script.js"
 
@@ -189,6 +191,106 @@ describe("a model that", () => {
       const signals = yield* Script.turn(connection, "second")
       expect(Script.warnings(signals)).toEqual([expect.stringContaining("could not be summarised")])
       expect(asked[2]).toEqual(["user: first", "assistant: long", "user: second"])
+    }))
+})
+
+/** As OpenAI and most others say it. */
+const tooLong = Script.fails(Script.status(
+  400,
+  {},
+  JSON.stringify({
+    error: {
+      message: "This model's maximum context length is 1000 tokens. However, your messages resulted in 1200 tokens.",
+      code: "context_length_exceeded"
+    }
+  })
+))
+
+describe("a conversation that is too long for its model", () => {
+  /** Two turns, of which the second is refused. */
+  const talk = (turns: ReadonlyArray<Script.Turn>, more: Partial<Definition> = {}) =>
+    Effect.gen(function*() {
+      const script = yield* Script.make([Script.says("a".repeat(400)), ...turns])
+      const connection = yield* Script.connect({ name: "clerk", model: script.model, ...more })
+      yield* Script.turn(connection, "first")
+      return { ...script, connection, signals: yield* Script.turn(connection, "second") }
+    })
+
+  it.scoped("is summarised, which is told, and the model is asked once more", () =>
+    Effect.gen(function*() {
+      const { asked, signals } = yield* talk([tooLong, Script.says("it was long"), ok])
+      expect(Script.said(signals)).toBe("ok")
+      expect(Script.warnings(signals)).toEqual([expect.stringMatching(/refuses the conversation as too long/)])
+      expect(Script.ofType(signals, "ContextCompacted")).toEqual([
+        { type: "ContextCompacted", summary: "it was long", used: 1200, size: 1000 }
+      ])
+      // what was too long to be answered is too long to be summarised
+      expect(asked[2]?.length).toBe(1)
+      expect(asked[2]?.[0]).toMatch(/only.\n\nUser: first\n\nAssistant: a{20,40}\[…\]\n\nUser: second$/)
+      expect(asked[3]).toEqual(["user: What happened so far:\n\nit was long", "user: second"])
+      expect(asked.length).toBe(4)
+    }))
+
+  it.scoped("and is refused again fails the run, with what can be done, and without a third time", () =>
+    Effect.gen(function*() {
+      const { asked, signals } = yield* talk([tooLong, Script.says("it was long"), tooLong])
+      expect(asked.length).toBe(4)
+      expect(Script.endOf(signals)).toMatch(
+        /^AgentContextExceeded: the model "script" refuses .*\(1200 tokens, and it takes 1000\).* begin a new session/
+      )
+    }))
+
+  it.scoped("and cannot be summarised, or is not to be, fails the run with the refusal", () =>
+    Effect.gen(function*() {
+      const broken = yield* talk([tooLong, Script.says("")])
+      expect(Script.endOf(broken.signals)).toMatch(/^AgentContextExceeded/)
+      expect(Script.warnings(broken.signals).at(-1)).toMatch(/could not be summarised: the model answered nothing/)
+      const never = yield* talk([tooLong], { limits: { compactAt: 2 } })
+      expect(Script.endOf(never.signals)).toMatch(/^AgentContextExceeded/)
+      expect(never.asked.length).toBe(2)
+      const kept = yield* talk([tooLong], {
+        hooks: [Hooks.on("PreCompact", () => Effect.succeed({ decision: "deny" }))]
+      })
+      expect(Script.endOf(kept.signals)).toMatch(/^AgentContextExceeded/)
+      expect(kept.asked.length).toBe(2)
+    }))
+
+  it.scoped("teaches how long it may be: the next one is summarised before it is refused", () =>
+    Effect.gen(function*() {
+      const { asked, connection } = yield* talk([
+        tooLong,
+        Script.says("it was long"),
+        Script.saysUsing(950, "ok"),
+        Script.says("long again"),
+        ok
+      ])
+      const signals = yield* Script.turn(connection, "third")
+      expect(Script.ofType(signals, "ContextCompacted")).toMatchObject([{ size: 1000 }])
+      expect(Script.ofType(signals, "UsageUpdated")).toMatchObject([{ size: 1000 }])
+      expect(asked.at(-1)).toEqual(["user: What happened so far:\n\nlong again", "user: third"])
+    }))
+
+  it.scoped("goes to the next model when also its summary is refused", () =>
+    Effect.gen(function*() {
+      const small = yield* Script.make([tooLong, Script.says("it was long"), tooLong], { name: "small" })
+      const large = yield* Script.make([ok], { name: "large" })
+      const connection = yield* Script.connect({ name: "clerk", model: [small.model, large.model] })
+      const signals = yield* Script.turn(connection, "go")
+      expect(Script.endOf(signals)).toBe("end_turn")
+      expect([small.asked.length, large.asked.length]).toEqual([3, 1])
+    }))
+
+  it.scoped("because of what tools have answered is summarised before the model is asked, as their answers count", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make(
+        [Script.calls(["look"]), Script.says("much was seen"), ok],
+        { contextSize: 1000 }
+      )
+      const look = Script.tool("look", () => Effect.succeed(Toolset.text("x".repeat(8000))))
+      const connection = yield* Script.connect({ name: "clerk", model, tools: Script.tools(look) })
+      const signals = yield* Script.turn(connection, "go")
+      expect(Script.ofType(signals, "ContextCompacted").length).toBe(1)
+      expect(asked.at(-1)).toEqual(["user: What happened so far:\n\nmuch was seen", "user: go"])
     }))
 })
 
