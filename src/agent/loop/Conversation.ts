@@ -7,6 +7,7 @@
 import * as Prompt from "@effect/ai/Prompt"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
+import * as Predicate from "effect/Predicate"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
 import type { ContentBlock, ToolContent } from "../../domain/Content.js"
 import * as Content from "../../domain/Content.js"
@@ -82,18 +83,27 @@ const toResult = (content: ReadonlyArray<ToolContent> | undefined, rawOutput: un
 
 const interrupted = { value: "the call was interrupted before it had a result", failed: true }
 
+/** A model may want what no provider takes back: a name of other characters, arguments that are no object. */
+const toCall = ({ args, id, name }: Call) =>
+  Prompt.toolCallPart({
+    id,
+    name: toName(name),
+    params: Predicate.isRecord(args) ? args : { invalid: args },
+    providerExecuted: false
+  })
+
+const toName = (name: string) => name.replace(/[^\w-]/g, "_").slice(0, 64) || "_"
+
 const toMessages = (step: Step): ReadonlyArray<Prompt.Message> => {
   if (step.role === "user") return [Prompt.userMessage({ content: step.content.map(toPart) })]
   const { calls, text } = step
-  const said = Prompt.assistantMessage({
-    content: [
-      ...(text === "" ? [] : [Prompt.textPart({ text })]),
-      ...calls.map(({ args: params, id, name }) => Prompt.toolCallPart({ id, name, params, providerExecuted: false }))
-    ]
-  })
+  // a text of blanks is none: there are providers that refuse it
+  const content = [...text.trim() === "" ? [] : [Prompt.textPart({ text })], ...calls.map(toCall)]
+  if (content.length === 0) return []
+  const said = Prompt.assistantMessage({ content })
   if (calls.length === 0) return [said]
   const results = calls.map(({ id, name, result: { failed, value } = interrupted }) =>
-    Prompt.toolResultPart({ id, name, isFailure: failed, result: value, providerExecuted: false })
+    Prompt.toolResultPart({ id, name: toName(name), isFailure: failed, result: value, providerExecuted: false })
   )
   return [said, Prompt.toolMessage({ content: results })]
 }

@@ -65,8 +65,10 @@ export const make = (
 
   const attempt = (model: LoopModel, asked: Asked, number: number): Effect.Effect<Answer.Answer, ModelFailed> => {
     let spoke = false
+    let wrote = false
     const say = (events: ReadonlyArray<AgentEvent>) => {
       spoke = true
+      wrote ||= events.some(({ type }) => type === "TextChunk")
       return asked.say(events)
     }
     return Answer.read({ model, messages: asked.messages(), tools: asked.tools, idle: limits.idle, say }).pipe(
@@ -74,7 +76,8 @@ export const make = (
         spoke
           ? asked.say([{
             type: "Warning",
-            kind: brokeOff,
+            // of a thought alone there is nothing to take back
+            ...wrote ? { kind: brokeOff } : {},
             message: "the answer broke off and does not count",
             detail: message
           }])
@@ -103,10 +106,7 @@ export const make = (
     Effect.suspend(() => attempt(model, asked, 1)).pipe(
       Effect.map((answer) => ({ model: asKnown(model), answer })),
       Effect.catchAll((failed) => {
-        if (failed.error._tag === "AgentContextExceeded") {
-          learn(model.name, failed.error.size ?? 0)
-          if (asked.canShorten === true) return Effect.fail(failed.error)
-        }
+        if (failed.error._tag === "AgentContextExceeded" && asked.canShorten === true) return Effect.fail(failed.error)
         return Effect.zipRight(
           coolDown(model, failed),
           Effect.suspend(() => {

@@ -150,6 +150,62 @@ describe("a model that", () => {
       expect(Script.endOf(signals)).toBe("end_turn")
     }))
 
+  it.scoped("wants what no provider takes back, or says nothing but blanks, is told of it in a form that all take", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make([
+        Script.calls(["functions.look", "{moon"], ["", [1]]),
+        Script.says("\n "),
+        ok
+      ])
+      const connection = yield* Script.connect({ name: "clerk", model, tools: Script.tools(Script.tool("look")) })
+      yield* Script.turn(connection, "go")
+      yield* Script.turn(connection, "again")
+      expect(asked[2]).toEqual([
+        "user: go",
+        "assistant: functions_look({\"invalid\":\"{moon\"}) | _({\"invalid\":[1]})",
+        expect.stringMatching(/^tool: failed there is no tool "functions.look"; there are: look/),
+        "user: again"
+      ])
+    }))
+
+  it.scoped("breaks off in a thought takes back nothing of what was said before", () =>
+    Effect.gen(function*() {
+      const thought = Script.parts({ type: "reasoning-delta", id: "1", delta: "hm" })
+      const { asked, model } = yield* Script.make([Script.ends("pause", "one"), thought, Script.says("two")])
+      yield* turn(model)
+      expect(asked[2]).toEqual(["user: go", "assistant: one"])
+    }))
+
+  it.scoped("is cancelled while it is left alone is not asked again", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make([Script.fails(Script.status(500)), ok])
+      const connection = yield* Script.connect({ name: "clerk", model })
+      yield* Script.prompt(connection, "go")
+      const fiber = yield* Effect.fork(Script.untilEnd(connection))
+      while (asked.length === 0) yield* Effect.yieldNow()
+      yield* connection.cancel
+      yield* TestClock.adjust("1 hour")
+      expect(Script.endOf(yield* Fiber.join(fiber))).toBe("cancelled")
+      expect(asked.length).toBe(1)
+    }))
+
+  it.scoped("counts no tokens is guessed at", () =>
+    Effect.gen(function*() {
+      const { model } = yield* Script.make([
+        Script.parts(
+          { type: "text-delta", id: "1", delta: "x".repeat(4000) },
+          {
+            type: "finish",
+            reason: "stop",
+            usage: { inputTokens: undefined, outputTokens: undefined, totalTokens: undefined }
+          }
+        )
+      ], { contextSize: 1000 })
+      const connection = yield* Script.connect({ name: "clerk", model })
+      expect(Script.ofType(yield* Script.turn(connection, "go"), "UsageUpdated")).toEqual([])
+      expect(Script.ofType(yield* Script.turn(connection, "again"), "ContextCompacted").length).toBe(1)
+    }))
+
   it.scoped("answers nothing ends the turn, and a warning says so", () =>
     Effect.gen(function*() {
       const { model } = yield* Script.make([Script.says()])
