@@ -49,18 +49,23 @@ export interface Conversation {
 const file = (mediaType: string, data: string) =>
   Prompt.filePart({ mediaType, data: Either.getOrElse(Encoding.decodeBase64(data), () => data) })
 
+/** Half of a character that is written in two is none: whoever is sent one refuses the whole conversation. */
+const textPart = (text: string) => Prompt.textPart({ text: wellFormed(text) })
+
+const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, "\uFFFD")
+
 const toPart = (block: ContentBlock): Prompt.UserMessagePart => {
   switch (block.type) {
     case "text":
-      return Prompt.textPart({ text: block.text })
+      return textPart(block.text)
     case "image":
     case "audio":
       return file(block.mimeType, block.data)
     case "resource_link":
-      return Prompt.textPart({ text: `[${block.title ?? block.name}](${block.uri})` })
+      return textPart(`[${block.title ?? block.name}](${block.uri})`)
     case "resource":
       return "text" in block.resource
-        ? Prompt.textPart({ text: `${block.resource.uri}\n\n${block.resource.text}` })
+        ? textPart(`${block.resource.uri}\n\n${block.resource.text}`)
         : file(block.resource.mimeType ?? "application/octet-stream", block.resource.blob)
   }
 }
@@ -92,18 +97,23 @@ const toCall = ({ args, id, name }: Call) =>
     providerExecuted: false
   })
 
+const toValue = (value: unknown) => typeof value === "string" ? wellFormed(value) : value
+
 const toName = (name: string) => name.replace(/[^\w-]/g, "_").slice(0, 64) || "_"
 
 const toMessages = (step: Step): ReadonlyArray<Prompt.Message> => {
-  if (step.role === "user") return [Prompt.userMessage({ content: step.content.map(toPart) })]
-  const { calls, text } = step
   // a text of blanks is none: there are providers that refuse it
-  const content = [...text.trim() === "" ? [] : [Prompt.textPart({ text })], ...calls.map(toCall)]
+  if (step.role === "user") {
+    const parts = step.content.map(toPart).filter((part) => part.type !== "text" || part.text.trim() !== "")
+    return [Prompt.userMessage({ content: parts.length === 0 ? [textPart("(an empty message)")] : parts })]
+  }
+  const { calls, text } = step
+  const content = [...text.trim() === "" ? [] : [textPart(text)], ...calls.map(toCall)]
   if (content.length === 0) return []
   const said = Prompt.assistantMessage({ content })
   if (calls.length === 0) return [said]
   const results = calls.map(({ id, name, result: { failed, value } = interrupted }) =>
-    Prompt.toolResultPart({ id, name: toName(name), isFailure: failed, result: value, providerExecuted: false })
+    Prompt.toolResultPart({ id, name: toName(name), isFailure: failed, result: toValue(value), providerExecuted: false })
   )
   return [said, Prompt.toolMessage({ content: results })]
 }

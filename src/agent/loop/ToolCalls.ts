@@ -133,6 +133,16 @@ const make = (run: LoopRun, tool: Tool, callId: string, args: object): Effect.Ef
     })
   )
 
+/** A check that dies is a bug of the tool, and no end of the run. */
+const checked = (run: LoopRun, { name }: Tool, check: Effect.Effect<void, ToolFailure>) =>
+  check.pipe(
+    Effect.tapDefect((cause) => Effect.logError(`the tool "${name}" died`, cause)),
+    Effect.catchAllDefect(() => {
+      const message = `the tool "${name}" could not check the arguments, because of an internal error`
+      return Effect.zipRight(run.warn(message), refuse(message))
+    })
+  )
+
 const one = Effect.fnUntraced(
   function*(run: LoopRun, tools: ReadonlyArray<Tool>, { args: given, id: callId, name }: Proposed) {
     const tool = tools.find((tool) => tool.name === name)
@@ -149,7 +159,7 @@ const one = Effect.fnUntraced(
     const args = hook.args ?? given
     if (!isObject(args)) return yield* refuse(`a hook replaced the arguments by what is no JSON object: ${shown(args)}`)
     if (args !== given) yield* run.say({ type: "ToolCallUpdated", toolCallId: callId, rawInput: args })
-    if (tool.check !== undefined) yield* tool.check(args)
+    if (tool.check !== undefined) yield* checked(run, tool, tool.check(args))
     yield* allowed(run, tool, callId, args, hook.decision)
     yield* run.say({ type: "ToolCallUpdated", toolCallId: callId, status: "in_progress" })
     const result = yield* make(run, tool, callId, args)

@@ -168,6 +168,22 @@ describe("a model that", () => {
       ])
     }))
 
+  it.scoped("is given text that all providers take, whoever wrote it", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make([Script.calls(["look"]), Script.says("half \uD83D"), ok])
+      const look = Script.tool("look", () => Effect.succeed(Toolset.text("\uDE00 seen \u{1F600}")))
+      const connection = yield* Script.connect({ name: "clerk", model, tools: Script.tools(look) })
+      yield* Script.turn(connection, " \n")
+      yield* Script.turn(connection, "a \uD83D")
+      expect(asked[2]).toEqual([
+        "user: (an empty message)",
+        "assistant: look({})",
+        "tool: \uFFFD seen \u{1F600}",
+        "assistant: half \uFFFD",
+        "user: a \uFFFD"
+      ])
+    }))
+
   it.scoped("breaks off in a thought takes back nothing of what was said before", () =>
     Effect.gen(function*() {
       const thought = Script.parts({ type: "reasoning-delta", id: "1", delta: "hm" })

@@ -105,6 +105,14 @@ describe("a tool call", () => {
       expect(result).toBe("tool: 0123456789\n[3 more characters were cut off]")
     }))
 
+  it.scoped("whose check dies is refused, with a warning, and the run goes on", () =>
+    Effect.gen(function*() {
+      const look = Script.tool("look", undefined, { check: () => Effect.dieMessage("a bug") })
+      const { result, signals } = yield* turn([["look"]], { tools: Script.tools(look) })
+      expect(result).toMatch(/^tool: failed the tool "look" could not check the arguments/)
+      expect(Script.warnings(signals)).toEqual([expect.stringContaining("could not check the arguments")])
+    }))
+
   it.scoped("that answers in many parts is cut as a whole, and between two characters", () =>
     Effect.gen(function*() {
       const parts: Toolset.ToolResult = {

@@ -33,11 +33,13 @@ export interface OpenCall {
   /** As the loop knows it. */
   readonly id: string
   readonly ask: (asked: McpElicitation.Asked) => Effect.Effect<Option.Option<ElicitationAnswer>>
+  /** Is put around the time in which a person is asked. */
+  readonly hold: <A>(effect: Effect.Effect<A>) => Effect.Effect<A>
   /** As `ask`, for a request of the server, which may take it back. Rejected if the call ends before. */
   readonly answer: (
     asked: McpElicitation.Asked,
     signal: AbortSignal,
-    possible: ReadonlyArray<string>
+    possible: ReadonlyArray<OpenCall>
   ) => Promise<ElicitResult>
   /** Starts it in the asynchronous context of the call. */
   readonly enter: <A>(f: () => A) => A
@@ -85,16 +87,21 @@ export const make = (): McpQuestions => {
         signal?.addEventListener("abort", () => Deferred.unsafeDone(elsewhere, Effect.succeed(takenBack)))
         if (externalId !== undefined) pages.set(externalId, elsewhere)
         return Effect.ensuring(
-          hold(context.ask({ ...request, toolCallId: context.callId }, Deferred.await(elsewhere))),
+          context.ask({ ...request, toolCallId: context.callId }, Deferred.await(elsewhere)),
           Effect.sync(() => externalId !== undefined && pages.get(externalId) === elsewhere && pages.delete(externalId))
         )
       }
       const call: OpenCall = {
         id: context.callId,
-        ask: (asked) => Effect.suspend(() => ask(asked)),
+        hold,
+        ask: (asked) => hold(Effect.suspend(() => ask(asked))),
         answer: ({ request, ...asked }, signal, possible) => {
-          const known = possible.length === 1 ? request : { ...request, possibleToolCallIds: possible }
-          return run(Effect.map(ask({ ...asked, request: known }, signal), toResult))
+          const known = possible.length === 1
+            ? request
+            : { ...request, possibleToolCallIds: possible.map(({ id }) => id) }
+          const answer = Effect.map(ask({ ...asked, request: known }, signal), toResult)
+          // the one that waits for the answer has given no sign of life
+          return run(possible.reduce((waiting, { hold }) => hold(waiting), answer))
         },
         enter: (f) => current.run(call, f)
       }
@@ -102,19 +109,17 @@ export const make = (): McpQuestions => {
       return call
     })
 
-  const oneOf = async (
+  const oneOf = (
     possible: ReadonlyArray<OpenCall>,
     asked: McpElicitation.Asked,
     signal: AbortSignal
   ): Promise<ElicitResult> => {
     const [call, ...others] = possible.filter((call) => calls.has(call))
-    if (call === undefined || signal.aborted) return { action: "cancel" }
-    try {
-      return await call.answer(asked, signal, [call, ...others].map(({ id }) => id))
-    } catch (error) {
+    if (call === undefined || signal.aborted) return Promise.resolve({ action: "cancel" })
+    return call.answer(asked, signal, [call, ...others]).catch((error: unknown) => {
       if (calls.has(call)) throw error
       return oneOf(others, asked, signal)
-    }
+    })
   }
 
   return {

@@ -37,7 +37,7 @@ export const toTools = (
       name: nameOf(server, name),
       title: title ?? annotations?.title ?? name,
       description: description ?? "",
-      parameters: inputSchema,
+      parameters: { properties: {}, ...inputSchema },
       readOnly,
       kind: readOnly ? "read" : "other",
       call: call(name)

@@ -133,9 +133,14 @@ describe("a server of 2025-11-25 with faults", () => {
       )
       const calling = yield* Effect.fork(call("ask", { message: "slow" }))
       const question = yield* asked
+      // nor for one that may be the one that asked
+      const other = yield* Effect.fork(call("ask", { message: "slower" }))
+      const second = yield* asked
       yield* Effect.sleep("600 millis")
+      yield* second.answer({ action: "decline" })
       yield* question.answer({ action: "cancel" })
       expect(textOf(yield* Fiber.join(calling))).toContain("cancel")
+      expect(textOf(yield* Fiber.join(other))).toContain("decline")
     }))
 
   it.scopedLive("that floods a call with progress: the newest is shown, and the result comes", () =>
@@ -151,6 +156,12 @@ describe("a server of 2025-11-25 with faults", () => {
       })
       // never again what was shown before, nor something older
       expect(shown).toEqual([...new Set(shown)].toSorted((a, b) => a - b))
+    }))
+
+  it.scopedLive("whose tools take nothing are described with properties all the same: OpenAI refuses a schema without", () =>
+    Effect.gen(function*() {
+      const { tools } = yield* open(faulty())
+      expect((yield* tools)[0]?.parameters).toEqual({ type: "object", properties: {} })
     }))
 
   it.scopedLive("whose tools differ only in what a model cannot write lists both: which one is left out is told", () =>
