@@ -67,7 +67,8 @@ export const afterRefusal = (
     const { size = used } = refusal
     // one who does not say how much it takes does not take so much
     models.learn(model, size)
-    const message = `the model "${model}" refuses the conversation as too long: it is summarised, and the model asked again`
+    const message =
+      `the model "${model}" refuses the conversation as too long: it is summarised, and the model asked again`
     return run.say({ type: "Warning", kind: "context_exceeded", message, detail: refusal.message }).pipe(
       Effect.zipRight(summarise(run, used, size, shareAfterRefusal)),
       Effect.catchAll((error) => Effect.as(complain(run, error), false)),

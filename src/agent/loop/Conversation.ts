@@ -76,7 +76,11 @@ const bytes = ({ length }: string) => Math.floor(length * 3 / 4)
 const toWords = (block: ContentBlock): string => {
   const part = toPart(block)
   if (part.type === "text") return part.text
-  const data = block.type === "resource" && "blob" in block.resource ? block.resource.blob : "data" in block ? block.data : ""
+  const data = block.type === "resource" && "blob" in block.resource
+    ? block.resource.blob
+    : "data" in block
+    ? block.data
+    : ""
   return `[${part.mediaType}, ${bytes(data)} bytes]`
 }
 
@@ -113,7 +117,13 @@ const toMessages = (step: Step): ReadonlyArray<Prompt.Message> => {
   const said = Prompt.assistantMessage({ content })
   if (calls.length === 0) return [said]
   const results = calls.map(({ id, name, result: { failed, value } = interrupted }) =>
-    Prompt.toolResultPart({ id, name: toName(name), isFailure: failed, result: toValue(value), providerExecuted: false })
+    Prompt.toolResultPart({
+      id,
+      name: toName(name),
+      isFailure: failed,
+      result: toValue(value),
+      providerExecuted: false
+    })
   )
   return [said, Prompt.toolMessage({ content: results })]
 }

@@ -52,7 +52,10 @@ const exceeded = (model: string, { size, used }: ContextLimit.TooLong, text: str
       model,
       used,
       size,
-      message: `the model "${model}" refuses the conversation as too long${counted}: send less at once, begin a new session, or give the agent a model with a larger context${words(text)}`
+      message:
+        `the model "${model}" refuses the conversation as too long${counted}: send less at once, begin a new session, or give the agent a model with a larger context${
+          words(text)
+        }`
     }),
     false
   )

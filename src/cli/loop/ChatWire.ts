@@ -226,7 +226,12 @@ export const reader = (): Reader => {
         }
       }
       return [
-        ...calls.map(({ args, id, name }): Part => ({ type: "tool-call", id, name, params: parsed(args, reason === "length") })),
+        ...calls.map(({ args, id, name }): Part => ({
+          type: "tool-call",
+          id,
+          name,
+          params: parsed(args, reason === "length")
+        })),
         finish
       ]
     }

@@ -41,7 +41,11 @@ const responses = ({ apiKey, baseUrl, maxOutputTokens, model }: OpenAi) =>
   OpenAiLanguageModel.layer({
     model,
     // nothing of a conversation is left at the provider: the log has it. Tools have the schemas that they have
-    config: { store: false, strict: false, ...maxOutputTokens === undefined ? {} : { max_output_tokens: maxOutputTokens } }
+    config: {
+      store: false,
+      strict: false,
+      ...maxOutputTokens === undefined ? {} : { max_output_tokens: maxOutputTokens }
+    }
   }).pipe(Layer.provide(failing), Layer.provide(OpenAiClient.layer({ apiKey, apiUrl: baseUrl })))
 
 const isOpenAi = (url: string) => /(^|\.)openai\.com$/.test(new URL(url).hostname)

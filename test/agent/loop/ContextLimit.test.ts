@@ -28,7 +28,12 @@ describe("a refusal", () => {
         [400, "This model's maximum context length is 8192 tokens.", undefined, 8192],
         [400, "Your input exceeds the context window of this model.", undefined, undefined],
         [undefined, "{\"type\":\"error\",\"code\":\"context_length_exceeded\"}", undefined, undefined],
-        [400, "The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).", 1_196_265, 1_048_575],
+        [
+          400,
+          "The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).",
+          1_196_265,
+          1_048_575
+        ],
         [400, "maximum prompt length is 131072 but the request contains 537812 tokens", 537_812, 131_072],
         [400, "request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it", 5000, 4096],
         [400, "{\"type\": \"exceed_context_size_error\", \"n_prompt_tokens\": 26,\n \"n_ctx\": 20}", 26, 20],

@@ -121,7 +121,9 @@ describe("a turn", () => {
               )
               : Effect.succeed({}))
         ],
-        tools: Script.tools(Script.tool("look", () => Effect.suspend(() => Effect.as(steer("one"), Toolset.text("seen")))))
+        tools: Script.tools(
+          Script.tool("look", () => Effect.suspend(() => Effect.as(steer("one"), Toolset.text("seen"))))
+        )
       })
       steer = (text) => connection.steer!(Script.runId, [Content.text(text)]).pipe(Effect.orDie)
       yield* Effect.zipRight(Script.prompt(connection, "go"), Deferred.await(looks))

@@ -32,7 +32,8 @@ const connect = (more: Partial<PreparedModel>) =>
     })
   })
 
-const ask = (more: Partial<PreparedModel>) => Effect.flatMap(connect(more), (connection) => Script.turn(connection, "go"))
+const ask = (more: Partial<PreparedModel>) =>
+  Effect.flatMap(connect(more), (connection) => Script.turn(connection, "go"))
 
 const delta = (delta: unknown, finish_reason?: string) => ({ choices: [{ index: 0, delta, finish_reason }] })
 const event = (data: unknown) => `data: ${JSON.stringify(data)}\n\n`
@@ -210,8 +211,10 @@ describe("the Responses API", () => {
 
 describe("a whole answer of chat completions (generateText)", () => {
   const generate = <A, E>(url: string, program: Effect.Effect<A, E, LanguageModel.LanguageModel>) =>
-    Effect.flatMap(Models.make(model({ baseUrl: url })), ({ service }) =>
-      Effect.provideService(program, LanguageModel.LanguageModel, service))
+    Effect.flatMap(
+      Models.make(model({ baseUrl: url })),
+      ({ service }) => Effect.provideService(program, LanguageModel.LanguageModel, service)
+    )
 
   it.scopedLive("has its text, its thoughts, its calls and its usage", () =>
     Effect.gen(function*() {
@@ -258,7 +261,12 @@ describe("a whole answer of chat completions (generateText)", () => {
         Provider.events([{ error: { message: "overloaded" } }]),
         Provider.refuses(400, { error: { message: "no" } })
       )
-      for (const [tag, message] of [["MalformedOutput", "middle"], ["UnknownError", "overloaded"], ["HttpResponseError", ""]] as const) {
+      for (
+        const [tag, message] of [["MalformedOutput", "middle"], ["UnknownError", "overloaded"], [
+          "HttpResponseError",
+          ""
+        ]] as const
+      ) {
         const error = yield* Effect.flip(generate(url, LanguageModel.generateText({ prompt: "hi" })))
         expect(error).toMatchObject({ _tag: tag, message: expect.stringContaining(message) })
       }

@@ -136,9 +136,15 @@ describe("the reference server over streamable HTTP, after a restart that nobody
   it.scopedLive("knows no session: the call, which it has not made, is made in a new one", () =>
     Effect.gen(function*() {
       const port = yield* freePort
-      const { call, warnings } = yield* Effect.flatMap(Effect.scope, (scope) =>
-        Effect.scoped(Effect.flatMap(remoteAt(port), ({ server }) =>
-          Effect.tap(Scope.extend(open(server), scope), ({ call }) => call("echo", { message: "one" })))))
+      const { call, warnings } = yield* Effect.flatMap(
+        Effect.scope,
+        (scope) =>
+          Effect.scoped(
+            Effect.flatMap(remoteAt(port), ({ server }) =>
+              Effect.tap(Scope.extend(open(server), scope), ({ call }) =>
+                call("echo", { message: "one" })))
+          )
+      )
       yield* remoteAt(port)
       expect(textOf(yield* call("echo", { message: "two" }))).toBe("Echo: two")
       expect(warnings).toEqual([expect.stringMatching(/^the MCP server everything is gone and is started again/)])
