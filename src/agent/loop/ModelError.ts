@@ -38,6 +38,12 @@ export const retryAfter = (header: string | undefined, now: number): number | un
   return Number.isFinite(millis) ? Math.max(0, millis) : undefined
 }
 
+/**
+ * What the provider wrote. Of a body that is not what its type says `@effect/ai` has the failed request instead, with the key in its
+ * headers, which is for nobody's eyes.
+ */
+const bodyOf = ({ body = "" }: AiError.HttpResponseError) => body.includes("\"@effect/platform/HttpClient") ? "" : body
+
 /** A provider's body is for the operator's eyes: people are told its first words. */
 const words = (text: string | undefined) =>
   Option.fromNullable(text?.trim().slice(0, 500)).pipe(
@@ -71,12 +77,13 @@ export const of = (model: string, error: AiError.AiError, now: number): ModelFai
         error.reason === "Transport"
       )
     case "HttpResponseError": {
-      const { body, reason, response: { headers, status } } = error
+      const { reason, response: { headers, status } } = error
+      const body = bodyOf(error)
       // its description is the whole request
       if (reason !== "StatusCode") {
         return new ModelFailed(failed(-32000, `the answer of the model "${model}" broke off or cannot be read`), true)
       }
-      const message = `the model "${model}" answered with status ${status}${words(body ?? error.description)}`
+      const message = `the model "${model}" answered with status ${status}${words(body)}`
       if (status === 401 || status === 403) {
         return new ModelFailed(
           new AgentAuthRequired({
@@ -86,8 +93,8 @@ export const of = (model: string, error: AiError.AiError, now: number): ModelFai
           false
         )
       }
-      const tooLong = ContextLimit.of(status, body ?? "")
-      if (tooLong !== undefined) return exceeded(model, tooLong, body ?? "")
+      const tooLong = ContextLimit.of(status, body)
+      if (tooLong !== undefined) return exceeded(model, tooLong, body)
       return new ModelFailed(
         failed(status, message),
         status >= 500 || transient.has(status),

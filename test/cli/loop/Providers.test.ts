@@ -5,6 +5,7 @@ import * as Toolkit from "@effect/ai/Toolkit"
 import { describe, expect } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { it, leakFreeFile } from "holdfast/testing/vitest"
 import type { PreparedModel } from "../../../src/cli/loop/LoopConfig.js"
@@ -170,6 +171,22 @@ describe("a provider that refuses the conversation as too long", () => {
     Effect.gen(function*() {
       const { url } = yield* Provider.serve(openai("too long"), text("long"), openai("too long"))
       expect(Script.endOf(yield* ask({ baseUrl: url }))).toMatch(/^AgentContextExceeded: the model "demo" refuses/)
+    }))
+})
+
+describe("the key of a provider", () => {
+  it.scopedLive("is told to nobody, also when what refuses it is not what it says to be", () =>
+    Effect.gen(function*() {
+      for (
+        const more of [{ api: "chat" }, { api: "responses" }, { provider: "anthropic" }] as const
+      ) {
+        const proxy = Provider.refuses(404, "<html>no such page</html>")
+        const { root, url } = yield* Provider.serve(proxy)
+        const baseUrl = "provider" in more ? root : url
+        const signals = yield* ask({ ...more, baseUrl, apiKey: Redacted.make("sk-secret") })
+        expect(Script.endOf(signals)).toBe("AgentRequestFailed: the model \"demo\" answered with status 404")
+        expect(JSON.stringify(signals)).not.toContain("secret")
+      }
     }))
 })
 
