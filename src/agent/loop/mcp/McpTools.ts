@@ -37,6 +37,7 @@ export const toTools = (
       name: nameOf(server, name),
       title: title ?? annotations?.title ?? name,
       description: description ?? "",
+      // of a tool that takes nothing many a server says no more than that it is an object, which OpenAI refuses
       parameters: { properties: {}, ...inputSchema },
       readOnly,
       kind: readOnly ? "read" : "other",
