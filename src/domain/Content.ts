@@ -78,3 +78,6 @@ export const text = (text: string): ContentBlock => ({ type: "text", text })
 /** The text of a prompt, other blocks left out. @since 0.1.0 */
 export const toText = (content: ReadonlyArray<ContentBlock>): string =>
   content.flatMap((block) => block.type === "text" ? [block.text] : []).join("\n")
+
+/** The beginning of a text. Half of a character that is written in two is none: many a peer refuses it. @since 0.1.0 */
+export const head = (text: string, most: number): string => text.slice(0, most).replace(/[\uD800-\uDBFF]$/, "")

@@ -26,6 +26,8 @@ export const PermissionOption = Schema.Struct({
 const asked = {
   message: Schema.String,
   toolCallId: Schema.optional(Schema.String),
+  /** Where nobody can tell which call asked: all that may have, `toolCallId` being one of them. */
+  possibleToolCallIds: Schema.optional(Schema.Array(Schema.String)),
   /** The answer is a secret: it reaches no log, span or store (EB11). */
   sensitive: Schema.optional(Schema.Boolean)
 }

@@ -103,6 +103,18 @@ export class AgentRequestFailed extends Schema.TaggedError<AgentRequestFailed>()
 }) {}
 
 /**
+ * The agent's model takes no conversation of that length, and it could not be made shorter. In tokens, as far as the model has told them.
+ *
+ * @since 0.1.0
+ */
+export class AgentContextExceeded extends Schema.TaggedError<AgentContextExceeded>()("AgentContextExceeded", {
+  model: Schema.String,
+  used: Schema.optional(Schema.Number),
+  size: Schema.optional(Schema.Number),
+  message
+}) {}
+
+/**
  * The agent is out of reach for good: its host or its endpoint is gone, or does not know it any more. What became of its turn nobody can
  * tell, so its run ends as `Lost`, with `message` as the reason.
  *
@@ -141,6 +153,7 @@ export const AgentError = Schema.Union(
   AgentMessageTooLarge,
   AgentAuthRequired,
   AgentRequestFailed,
+  AgentContextExceeded,
   AgentLost,
   AgentUnreachable,
   AgentUnsupported

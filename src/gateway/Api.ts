@@ -44,6 +44,7 @@ const AgentError = Schema.Union(
   withStatus(502, Errors.AgentMessageTooLarge),
   withStatus(502, Errors.AgentAuthRequired),
   withStatus(502, Errors.AgentRequestFailed),
+  withStatus(502, Errors.AgentContextExceeded),
   withStatus(502, Errors.AgentLost),
   withStatus(502, Errors.AgentUnreachable),
   withStatus(501, Errors.AgentUnsupported)

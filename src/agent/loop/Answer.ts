@@ -202,14 +202,16 @@ export const read = (options: {
     )
     if (finish === undefined) return yield* Effect.fail(ModelError.said(model.name, "it ended in the middle"))
     const { reason, usage } = finish
+    if (reason === "error") return yield* Effect.fail(ModelError.said(model.name, "it says that it has failed"))
     const calls = yield* Effect.forEach(proposed, (call) => Effect.map(ids.next("call"), (id) => ({ id, ...call })))
     const answer: Answer = {
       text,
       calls,
       finish: reason,
-      usage: usage === undefined
+      // of a provider that does not count the loop makes a guess
+      usage: usage?.inputTokens === undefined
         ? undefined
-        : { input: usage.inputTokens ?? 0, output: usage.outputTokens ?? 0, cached: usage.cachedInputTokens ?? 0 }
+        : { input: usage.inputTokens, output: usage.outputTokens ?? 0, cached: usage.cachedInputTokens ?? 0 }
     }
     return answer
   }).pipe(Effect.scoped)

@@ -7,8 +7,10 @@
 import * as Prompt from "@effect/ai/Prompt"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
+import * as Predicate from "effect/Predicate"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
 import type { ContentBlock, ToolContent } from "../../domain/Content.js"
+import * as Content from "../../domain/Content.js"
 
 interface Call {
   readonly id: string
@@ -29,14 +31,16 @@ export const promptRefused = "prompt_refused"
 
 /** @since 0.1.0 */
 export interface Conversation {
-  /** Tokens of it, as the last model that was asked has counted them; a guess before that. */
-  used: number
+  /** Tokens of it: as the last model that was asked has counted them, and a guess for what came after that, or for all. */
+  readonly used: () => number
+  /** A model has counted it; `undefined`: the one that was asked did not say. */
+  readonly counted: (tokens: number | undefined) => void
   readonly add: (event: AgentEvent) => void
   readonly user: (content: ReadonlyArray<ContentBlock>, messageId?: string) => void
   /** As a model takes it. A call without a result was interrupted, and is told so. */
   readonly messages: () => ReadonlyArray<Prompt.Message>
-  /** How many tokens it may be, for one that no model has counted. */
-  readonly guess: () => number
+  /** For a reader who is to summarise it: at most that share of it, with the newest last. Long pieces are cut, old ones left out. */
+  readonly transcript: (share: number) => string
   /** What was answered last. */
   readonly lastText: () => string
 }
@@ -45,52 +49,113 @@ export interface Conversation {
 const file = (mediaType: string, data: string) =>
   Prompt.filePart({ mediaType, data: Either.getOrElse(Encoding.decodeBase64(data), () => data) })
 
+/** Half of a character that is written in two is none: whoever is sent one refuses the whole conversation. */
+const textPart = (text: string) => Prompt.textPart({ text: wellFormed(text) })
+
+const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, "\uFFFD")
+
 const toPart = (block: ContentBlock): Prompt.UserMessagePart => {
   switch (block.type) {
     case "text":
-      return Prompt.textPart({ text: block.text })
+      return textPart(block.text)
     case "image":
     case "audio":
       return file(block.mimeType, block.data)
     case "resource_link":
-      return Prompt.textPart({ text: `[${block.title ?? block.name}](${block.uri})` })
+      return textPart(`[${block.title ?? block.name}](${block.uri})`)
     case "resource":
       return "text" in block.resource
-        ? Prompt.textPart({ text: `${block.resource.uri}\n\n${block.resource.text}` })
+        ? textPart(`${block.resource.uri}\n\n${block.resource.text}`)
         : file(block.resource.mimeType ?? "application/octet-stream", block.resource.blob)
   }
 }
 
-/** One text where it is only text, which every provider takes. */
-const toResult = (content: ReadonlyArray<ToolContent> | undefined, rawOutput: unknown): unknown => {
-  if (content === undefined || content.length === 0) return rawOutput ?? ""
-  const texts = content.flatMap((each) =>
-    each.type === "content" && each.content.type === "text" ? [each.content.text] : []
-  )
-  return texts.length === content.length ? texts.join("\n") : content
+const bytes = ({ length }: string) => Math.floor(length * 3 / 4)
+
+/** A file by its kind and its size: as text it would be more than any context holds. */
+const toWords = (block: ContentBlock): string => {
+  const part = toPart(block)
+  if (part.type === "text") return part.text
+  const data = block.type === "resource" && "blob" in block.resource
+    ? block.resource.blob
+    : "data" in block
+    ? block.data
+    : ""
+  return `[${part.mediaType}, ${bytes(data)} bytes]`
 }
+
+/** What a tool shows that is no text, people see and the model is told of. */
+const toResult = (content: ReadonlyArray<ToolContent> | undefined, rawOutput: unknown): unknown =>
+  content === undefined || content.length === 0
+    ? rawOutput ?? ""
+    : content.map((each) => each.type === "content" ? toWords(each.content) : JSON.stringify(each)).join("\n")
 
 const interrupted = { value: "the call was interrupted before it had a result", failed: true }
 
-const toMessages = (step: Step): ReadonlyArray<Prompt.Message> => {
-  if (step.role === "user") return [Prompt.userMessage({ content: step.content.map(toPart) })]
-  const { calls, text } = step
-  const said = Prompt.assistantMessage({
-    content: [
-      ...(text === "" ? [] : [Prompt.textPart({ text })]),
-      ...calls.map(({ args: params, id, name }) => Prompt.toolCallPart({ id, name, params, providerExecuted: false }))
-    ]
+/** A model may want what no provider takes back: a name of other characters, arguments that are no object. */
+const toCall = ({ args, id, name }: Call) =>
+  Prompt.toolCallPart({
+    id,
+    name: toName(name),
+    params: Predicate.isRecord(args) ? args : { invalid: args },
+    providerExecuted: false
   })
+
+const toValue = (value: unknown) => typeof value === "string" ? wellFormed(value) : value
+
+const toName = (name: string) => name.replace(/[^\w-]/g, "_").slice(0, 64) || "_"
+
+const toMessages = (step: Step): ReadonlyArray<Prompt.Message> => {
+  // a text of blanks is none: there are providers that refuse it
+  if (step.role === "user") {
+    const parts = step.content.map(toPart).filter((part) => part.type !== "text" || part.text.trim() !== "")
+    return [Prompt.userMessage({ content: parts.length === 0 ? [textPart("(an empty message)")] : parts })]
+  }
+  const { calls, text } = step
+  const content = [...text.trim() === "" ? [] : [textPart(text)], ...calls.map(toCall)]
+  if (content.length === 0) return []
+  const said = Prompt.assistantMessage({ content })
   if (calls.length === 0) return [said]
   const results = calls.map(({ id, name, result: { failed, value } = interrupted }) =>
-    Prompt.toolResultPart({ id, name, isFailure: failed, result: value, providerExecuted: false })
+    Prompt.toolResultPart({
+      id,
+      name: toName(name),
+      isFailure: failed,
+      result: toValue(value),
+      providerExecuted: false
+    })
   )
   return [said, Prompt.toolMessage({ content: results })]
+}
+
+const written = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value) ?? ""
+
+/** A step as a person would read it. */
+const toPieces = (step: Step): ReadonlyArray<string> =>
+  step.role === "user"
+    ? [`User: ${step.content.map(toWords).join("\n")}`]
+    : [
+      ...step.text === "" ? [] : [`Assistant: ${step.text}`],
+      ...step.calls.flatMap(({ args, name, result = interrupted }) => [
+        `Assistant calls ${name}: ${written(args)}`,
+        `${name} ${result.failed ? "failed" : "answers"}: ${written(result.value)}`
+      ])
+    ]
+
+const leftOut = "[…]"
+
+/** Tokens of a picture or a sound, about; of a text there is one for four characters. */
+const perFile = 1500
+
+const guessed = (step: Step): number => {
+  const files = step.role === "user" ? step.content.filter((block) => toPart(block).type === "file").length : 0
+  return toPieces(step).reduce((sum, { length }) => sum + length / 4, files * perFile)
 }
 
 /** @since 0.1.0 */
 export const make = (): Conversation => {
   let steps: Array<Step> = []
+  let count: { readonly tokens: number; readonly guess: number } | undefined
   const open = new Map<string, Call>()
 
   const user = (content: ReadonlyArray<ContentBlock>, messageId?: string) => {
@@ -149,12 +214,32 @@ export const make = (): Conversation => {
     }
   }
 
+  const guess = () => Math.ceil(steps.reduce((sum, step) => sum + guessed(step), 0))
+
+  const transcript = (share: number) => {
+    const pieces = steps.flatMap(toPieces)
+    let room = Math.ceil(Math.min(1, share) * pieces.reduce((sum, { length }) => sum + length, 0))
+    // one result that is longer than all else shall not be all that is known
+    const longest = share < 1 ? room / 4 : room
+    const kept: Array<string> = []
+    for (const piece of pieces.reverse()) {
+      if (room <= 0) break
+      const most = Math.min(longest, room)
+      kept.push(piece.length <= most ? piece : `${Content.head(piece, most)}${leftOut}`)
+      room -= Math.min(piece.length, most)
+    }
+    return [...kept.length < pieces.length ? [leftOut] : [], ...kept.reverse()].join("\n\n")
+  }
+
   return {
-    used: 0,
+    used: () => count === undefined ? guess() : Math.max(0, count.tokens + guess() - count.guess),
+    counted: (tokens) => {
+      count = tokens === undefined ? undefined : { tokens, guess: guess() }
+    },
+    transcript,
     add,
     user,
     messages: () => steps.flatMap(toMessages),
-    guess: () => Math.ceil(JSON.stringify(steps).length / 4),
     lastText: () => {
       const last = steps.findLast((step) => step.role === "assistant")
       return last?.role === "assistant" ? last.text : ""

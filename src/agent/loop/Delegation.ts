@@ -8,6 +8,7 @@ import * as JSONSchema from "effect/JSONSchema"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
+import * as Content from "../../domain/Content.js"
 import type { TurnResult } from "../Agent.js"
 import type { Definition, Delegation } from "./Definition.js"
 import type { Host } from "./Host.js"
@@ -131,7 +132,7 @@ export const tools = (run: LoopRun, host: Host): ReadonlyArray<Tool> => {
         Effect.sync(() =>
           text(
             [...host.background.values()].map((opened) =>
-              `${opened.id} ${opened.agent} (${statusOf(opened.over())}): ${opened.task.slice(0, 200)}`
+              `${opened.id} ${opened.agent} (${statusOf(opened.over())}): ${Content.head(opened.task, 200)}`
             ).join("\n") || "none"
           )
         )),

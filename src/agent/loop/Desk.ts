@@ -73,7 +73,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const background = new Map<string, Opened>()
   let active = options.active
   let turn: RunId | undefined
-  let unheard: LoopRun.Inbox["messages"] = []
+  let { unheard } = history
   let titled = history.titled
   let { cost } = history
 

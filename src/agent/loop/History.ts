@@ -4,10 +4,12 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { AgentEvent, SessionEvent } from "../../domain/AgentEvent.js"
 import * as Events from "../../domain/AgentEvent.js"
+import type { ContentBlock } from "../../domain/Content.js"
 import type { EventLogUnavailable, SessionNotFound } from "../../domain/Errors.js"
 import type { RunId, SessionId } from "../../domain/Ids.js"
 import * as StoredEvent from "../../domain/StoredEvent.js"
@@ -21,6 +23,8 @@ export interface History {
   readonly titled: boolean
   /** Who has the conversation, if it was handed over. */
   readonly active: string | undefined
+  /** Messages that steered, and came too late for their turn. */
+  readonly unheard: ReadonlyArray<ReadonlyArray<ContentBlock>>
   readonly cost: { readonly amount: number; readonly currency: string } | undefined
 }
 
@@ -29,8 +33,53 @@ export const none = (): History => ({
   conversation: Conversation.make(),
   titled: false,
   active: undefined,
+  unheard: [],
   cost: undefined
 })
+
+const name = "loop.heard"
+const Heard = Schema.Struct({ parts: Schema.Number, refused: Schema.Boolean })
+const decodeHeard = Schema.decodeUnknownOption(Heard)
+
+/**
+ * What the loop says where the model is told of a message that steered, or is not to be told of it: the session records such a message
+ * when it comes, which is before that. Parts, since messages are recorded one part at a time.
+ *
+ * @since 0.1.0
+ */
+export const heard = ({ length: parts }: ReadonlyArray<ContentBlock>, refused: boolean): AgentEvent => {
+  const payload: typeof Heard.Type = { parts, refused }
+  return { type: "Extension", name, payload }
+}
+
+/** Puts the messages that steered where the model was told of them. */
+const steering = (conversation: Conversation.Conversation) => {
+  const parts: Array<ContentBlock> = []
+  // each may be recorded a little before the other
+  const fates: Array<{ readonly message: string; readonly refused: boolean }> = []
+  let messages = 0
+  const settle = () => {
+    for (let [part] = parts, [fate] = fates; part !== undefined && fate !== undefined; [part] = parts, [fate] = fates) {
+      parts.shift()
+      fates.shift()
+      if (!fate.refused) conversation.user([part], fate.message)
+    }
+  }
+  return {
+    came: (part: ContentBlock) => {
+      parts.push(part)
+      settle()
+    },
+    heard: (payload: unknown) => {
+      const told = Option.getOrUndefined(decodeHeard(payload))
+      if (told === undefined) return
+      const message = `steered ${++messages}`
+      for (let n = 0; n < told.parts; n++) fates.push({ message, refused: told.refused })
+      settle()
+    },
+    left: () => parts.map((part) => [part])
+  }
+}
 
 const isAgentEvent: (event: SessionEvent) => event is AgentEvent = Schema.is(Events.AgentEvent)
 
@@ -39,6 +88,7 @@ export const of = (events: Iterable<StoredEvent.StoredEvent>, open: RunId | null
   const history = { ...none() }
   /** The session's own turns; what others did in runs of their own is in the result of the call that had them do it. */
   const own = new Set<RunId>()
+  const steered = steering(history.conversation)
   for (const { event, runId } of events) {
     switch (event.type) {
       case "ModeChanged":
@@ -53,9 +103,12 @@ export const of = (events: Iterable<StoredEvent.StoredEvent>, open: RunId | null
         history.cost = event.cost ?? history.cost
         break
     }
-    if (runId !== undefined && own.has(runId) && isAgentEvent(event)) history.conversation.add(event)
+    if (runId === undefined || !own.has(runId)) continue
+    if (event.type === "UserChunk" && event.messageId === undefined) steered.came(event.content)
+    else if (event.type === "Extension" && event.name === name) steered.heard(event.payload)
+    else if (isAgentEvent(event)) history.conversation.add(event)
   }
-  return history
+  return { ...history, unheard: steered.left() }
 }
 
 const read = (

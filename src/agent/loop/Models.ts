@@ -20,6 +20,8 @@ import type { Tool } from "./Toolset.js"
 
 /** @since 0.1.0 */
 export interface Asked {
+  /** A refusal as too long fails at once: whoever asks makes it shorter first. Otherwise another model may take it. */
+  readonly canShorten?: boolean | undefined
   readonly messages: () => ReadonlyArray<Prompt.Message>
   readonly tools: ReadonlyArray<Tool>
   readonly say: (events: ReadonlyArray<AgentEvent>) => Effect.Effect<void>
@@ -27,6 +29,8 @@ export interface Asked {
 
 /** @since 0.1.0 */
 export interface Models {
+  /** Of the model by that name: it refuses what is longer, whatever was said of it. In tokens. */
+  readonly learn: (model: string, size: number) => void
   /** The one that would be asked now. */
   readonly next: Effect.Effect<LoopModel>
   /** Fails with the error of the last one that was asked. */
@@ -43,6 +47,15 @@ export const make = (
   limits: Limits
 ): Models => {
   const coolUntil = new Map<LoopModel, number>()
+  const learned = new Map<string, number>()
+
+  const asKnown = (model: LoopModel): LoopModel => {
+    const contextSize = Math.min(model.contextSize, learned.get(model.name) ?? model.contextSize)
+    return contextSize === model.contextSize ? model : { ...model, contextSize }
+  }
+  const learn: Models["learn"] = (model, size) => {
+    if (size > 0) learned.set(model, Math.min(size, learned.get(model) ?? size))
+  }
 
   /** Those that do not cool down, in their order, or the first one if all do. */
   const candidates = Effect.map(Clock.currentTimeMillis, (now): readonly [LoopModel, ...ReadonlyArray<LoopModel>] => {
@@ -52,8 +65,10 @@ export const make = (
 
   const attempt = (model: LoopModel, asked: Asked, number: number): Effect.Effect<Answer.Answer, ModelFailed> => {
     let spoke = false
+    let wrote = false
     const say = (events: ReadonlyArray<AgentEvent>) => {
       spoke = true
+      wrote ||= events.some(({ type }) => type === "TextChunk")
       return asked.say(events)
     }
     return Answer.read({ model, messages: asked.messages(), tools: asked.tools, idle: limits.idle, say }).pipe(
@@ -61,7 +76,8 @@ export const make = (
         spoke
           ? asked.say([{
             type: "Warning",
-            kind: brokeOff,
+            // of a thought alone there is nothing to take back
+            ...wrote ? { kind: brokeOff } : {},
             message: "the answer broke off and does not count",
             detail: message
           }])
@@ -88,9 +104,10 @@ export const make = (
     asked: Asked
   ): ReturnType<Models["ask"]> =>
     Effect.suspend(() => attempt(model, asked, 1)).pipe(
-      Effect.map((answer) => ({ model, answer })),
-      Effect.catchAll((failed) =>
-        Effect.zipRight(
+      Effect.map((answer) => ({ model: asKnown(model), answer })),
+      Effect.catchAll((failed) => {
+        if (failed.error._tag === "AgentContextExceeded" && asked.canShorten === true) return Effect.fail(failed.error)
+        return Effect.zipRight(
           coolDown(model, failed),
           Effect.suspend(() => {
             const [next, ...rest] = others
@@ -102,11 +119,12 @@ export const make = (
             )
           })
         )
-      )
+      })
     )
 
   return {
-    next: Effect.map(candidates, ([model]) => model),
+    learn,
+    next: Effect.map(candidates, ([model]) => asKnown(model)),
     ask: (asked) => Effect.flatMap(candidates, (models) => ask(models, asked))
   }
 }

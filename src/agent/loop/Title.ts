@@ -25,7 +25,7 @@ export const ofPrompt = (prompt: ReadonlyArray<Content.ContentBlock>): string =>
 export const ask = (models: Models, prompt: ReadonlyArray<Content.ContentBlock>): Effect.Effect<string> => {
   const question =
     `Answer with a title of at most six words for a conversation that begins so, and with nothing else:\n\n${
-      Content.toText(prompt).slice(0, 4000)
+      Content.head(Content.toText(prompt), 4000)
     }`
   const messages = [Prompt.userMessage({ content: [Prompt.textPart({ text: question })] })]
   return models.ask({ messages: () => messages, tools: [], say: () => Effect.void }).pipe(

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { AgentEvent } from "../../domain/AgentEvent.js"
 import type { ContentBlock } from "../../domain/Content.js"
+import * as Content from "../../domain/Content.js"
 import type { ElicitationOutcome, ElicitationRequest } from "../../domain/Elicitation.js"
 import * as Concurrently from "../../lifecycle/Concurrently.js"
 import type { Proposed } from "./Answer.js"
@@ -20,7 +21,8 @@ const refuse = (message: string) => Effect.fail(new ToolFailure({ message }))
 
 const isObject = (args: unknown): args is object => typeof args === "object" && args !== null && !Array.isArray(args)
 
-const shown = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value) ?? "nothing").slice(0, 200)
+const shown = (value: unknown) =>
+  Content.head(typeof value === "string" ? value : JSON.stringify(value) ?? "nothing", 200)
 
 const permission = (tool: Tool, callId: string, agent: string, eachTime: boolean): ElicitationRequest => ({
   kind: "permission",
@@ -67,13 +69,28 @@ const allowed = Effect.fnUntraced(function*(
   }
 })
 
-/** Longer texts are cut: a model is told so, and nobody pays for what nobody reads. */
-const cut = (content: ReadonlyArray<ContentBlock>, most: number): ReadonlyArray<ContentBlock> =>
-  content.map((block) =>
-    block.type === "text" && block.text.length > most
-      ? { ...block, text: `${block.text.slice(0, most)}\n[${block.text.length - most} more characters were cut off]` }
+/** What is longer is cut: a model is told so, and nobody pays for what nobody reads. */
+const cut = (content: ReadonlyArray<ContentBlock>, most: number): ReadonlyArray<ContentBlock> => {
+  let room = most
+  const fit = (text: string) => {
+    const left = room
+    room = Math.max(0, room - text.length)
+    return text.length <= left
+      ? text
+      : `${Content.head(text, left)}\n[${text.length - left} more characters were cut off]`
+  }
+  return content.map((block) =>
+    block.type === "text"
+      ? { ...block, text: fit(block.text) }
+      : block.type === "resource" && "text" in block.resource
+      ? { ...block, resource: { ...block.resource, text: fit(block.resource.text) } }
       : block
   )
+}
+
+/** A model reads text: data that comes without any is told as such. */
+const shownOf = ({ content, structured }: ToolResult): ReadonlyArray<ContentBlock> =>
+  content.length > 0 || structured === undefined ? content : [Content.text(JSON.stringify(structured))]
 
 const context = (run: LoopRun, callId: string, over: Deferred.Deferred<ElicitationOutcome>): ToolContext => {
   const { cwd, sessionId } = run.place
@@ -116,6 +133,16 @@ const make = (run: LoopRun, tool: Tool, callId: string, args: object): Effect.Ef
     })
   )
 
+/** A check that dies is a bug of the tool, and no end of the run. */
+const checked = (run: LoopRun, { name }: Tool, check: Effect.Effect<void, ToolFailure>) =>
+  check.pipe(
+    Effect.tapDefect((cause) => Effect.logError(`the tool "${name}" died`, cause)),
+    Effect.catchAllDefect(() => {
+      const message = `the tool "${name}" could not check the arguments, because of an internal error`
+      return Effect.zipRight(run.warn(message), refuse(message))
+    })
+  )
+
 const one = Effect.fnUntraced(
   function*(run: LoopRun, tools: ReadonlyArray<Tool>, { args: given, id: callId, name }: Proposed) {
     const tool = tools.find((tool) => tool.name === name)
@@ -132,10 +159,12 @@ const one = Effect.fnUntraced(
     const args = hook.args ?? given
     if (!isObject(args)) return yield* refuse(`a hook replaced the arguments by what is no JSON object: ${shown(args)}`)
     if (args !== given) yield* run.say({ type: "ToolCallUpdated", toolCallId: callId, rawInput: args })
-    if (tool.check !== undefined) yield* tool.check(args)
+    if (tool.check !== undefined) yield* checked(run, tool, tool.check(args))
     yield* allowed(run, tool, callId, args, hook.decision)
     yield* run.say({ type: "ToolCallUpdated", toolCallId: callId, status: "in_progress" })
-    const { content, isError = false, structured } = yield* make(run, tool, callId, args)
+    const result = yield* make(run, tool, callId, args)
+    const { isError = false, structured } = result
+    const content = shownOf(result)
     const after = yield* run.hooks({ point: "PostToolUse", tool: name, callId, args, content, isError })
     const added: ReadonlyArray<ContentBlock> = [hook.context, after.context].flatMap((text) =>
       text === undefined ? [] : [{ type: "text", text }]

@@ -16,6 +16,7 @@ import type { Answer } from "./Answer.js"
 import * as Compaction from "./Compaction.js"
 import { promptRefused } from "./Conversation.js"
 import * as Delegation from "./Delegation.js"
+import * as History from "./History.js"
 import type { HookOutput } from "./Hooks.js"
 import type { Host } from "./Host.js"
 import type { LoopRun } from "./LoopRun.js"
@@ -52,23 +53,24 @@ const passes = (run: LoopRun, { context, decision, reason }: HookOutput, what: s
     return true
   })
 
-const submitted = (run: LoopRun, prompt: ReadonlyArray<ContentBlock>, steers: boolean) =>
-  Effect.flatMap(
-    run.hooks({ point: "UserPromptSubmit", prompt, steers }),
-    (output) => passes(run, output, "refused the message", steers ? undefined : promptRefused)
-  )
-
-/** Puts what came in the meantime into the conversation; a message that is refused is left out. */
+/**
+ * Puts what came in the meantime into the conversation; a message that is refused is left out. The session has recorded it when it came:
+ * what is said here is where the model was told of it.
+ */
 const steer = (run: LoopRun) =>
   Effect.gen(function*() {
-    while (run.inbox.messages !== undefined && run.inbox.messages.length > 0) {
-      const [message = [], ...rest] = run.inbox.messages
-      if (yield* submitted(run, message, true)) {
-        yield* Effect.uninterruptible(Effect.suspend(() => {
-          run.inbox.messages = rest
-          return tell(run, message)
-        }))
-      } else run.inbox.messages = rest
+    while (true) {
+      const message = run.inbox.messages?.[0]
+      if (message === undefined) return
+      const output = yield* run.hooks({ point: "UserPromptSubmit", prompt: message, steers: true })
+      const refused = output.decision === "deny"
+      yield* Effect.uninterruptible(Effect.suspend(() => {
+        // another one may have come while the hooks looked at this one
+        run.inbox.messages = run.inbox.messages?.slice(1)
+        if (!refused) run.conversation.user(message)
+        return run.place.voice.say(run.id, [History.heard(message, refused)])
+      }))
+      yield* passes(run, output, "refused the message")
     }
   })
 
@@ -106,12 +108,16 @@ const loop = (run: LoopRun, host: Host): Effect.Effect<string, AgentError> =>
       const start = yield* run.hooks({ point: "BeforeModel", model, iteration })
       if (!(yield* passes(run, start, "ended the turn"))) return refused
 
-      const { answer, model: answered } = yield* models.ask({ messages, tools, say: (events) => run.say(...events) })
+      const ask = (canShorten: boolean) =>
+        models.ask({ messages, tools, canShorten, say: (events) => run.say(...events) })
+      const { answer, model: answered } = yield* Effect.catchTag(
+        ask(true),
+        "AgentContextExceeded",
+        (refusal) => Effect.zipRight(Compaction.afterRefusal(run, refusal), ask(false))
+      )
       const { calls, finish, text, usage } = answer
-      if (usage !== undefined) {
-        conversation.used = usage.input + usage.output
-        yield* run.say(host.usage(answered, usage))
-      } else conversation.used = conversation.guess()
+      conversation.counted(usage && usage.input + usage.output)
+      if (usage !== undefined) yield* run.say(host.usage(answered, usage))
       const end = yield* run.hooks({ point: "AfterModel", model: answered.name, iteration, text, toolCalls: calls })
       if (!(yield* passes(run, end, "ended the turn"))) return refused
 
@@ -158,9 +164,11 @@ export const make = (
 ): Effect.Effect<string, AgentError> =>
   Effect.gen(function*() {
     run.conversation.user(prompt)
-    run.conversation.used ||= run.conversation.guess()
     // a task that another agent gives is no message of a person
-    if (run.waiting.length === 0 && !(yield* submitted(run, prompt, false))) return refused
+    if (run.waiting.length === 0) {
+      const output = yield* run.hooks({ point: "UserPromptSubmit", prompt, steers: false })
+      if (!(yield* passes(run, output, "refused the message", promptRefused))) return refused
+    }
     if (!(yield* passes(run, yield* run.hooks({ point: "TurnStart" }), "ended the turn"))) return refused
     return yield* loop(run, host)
   }).pipe(

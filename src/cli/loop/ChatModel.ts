@@ -6,6 +6,7 @@
  */
 import * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
+import type * as Response from "@effect/ai/Response"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
@@ -73,6 +74,18 @@ const parts = <E>(data: Stream.Stream<string, E>) =>
     )
   })
 
+/** The answer at once; it is asked for as a stream all the same, which all servers have and nobody cuts off for its silence. */
+const collected = Effect.fnUntraced(function*(answer: Stream.Stream<Response.StreamPartEncoded, AiError.AiError>) {
+  const parts = yield* Stream.runCollect(answer)
+  for (const part of parts) {
+    if (part.type !== "error") continue
+    const { error: cause } = part
+    return yield* new AiError.UnknownError({ ...place, description: JSON.stringify(cause), cause })
+  }
+  const whole = ChatWire.whole(parts)
+  return whole.some(({ type }) => type === "finish") ? [...whole] : yield* malformed("the answer ended in the middle")
+})
+
 /** @since 0.1.0 */
 export const layer = (
   { apiKey, baseUrl, maxOutputTokens, model }: Options
@@ -89,21 +102,19 @@ export const layer = (
       )
         .pipe(apiKey === undefined ? (request) => request : HttpClientRequest.bearerToken(apiKey))
 
-      return yield* LanguageModel.make({
-        generateText: () => Effect.dieMessage("the loop streams"),
-        streamText: (options) =>
-          client.execute(HttpClientRequest.bodyUnsafeJson(post, { model, ...limits, ...ChatWire.request(options) }))
-            .pipe(
-              Effect.map((response) => response.stream),
-              Stream.unwrapScoped,
-              Stream.decodeText(),
-              events,
-              parts,
-              Stream.catchTags({
-                RequestError: (error) => AiError.HttpRequestError.fromRequestError({ ...place, error }),
-                ResponseError: (error) => AiError.HttpResponseError.fromResponseError({ ...place, error })
-              })
-            )
-      })
+      const streamText = (options: LanguageModel.ProviderOptions) =>
+        client.execute(HttpClientRequest.bodyUnsafeJson(post, { model, ...limits, ...ChatWire.request(options) })).pipe(
+          Effect.map((response) => response.stream),
+          Stream.unwrapScoped,
+          Stream.decodeText(),
+          events,
+          parts,
+          Stream.catchTags({
+            RequestError: (error) => AiError.HttpRequestError.fromRequestError({ ...place, error }),
+            ResponseError: (error) => AiError.HttpResponseError.fromResponseError({ ...place, error })
+          })
+        )
+
+      return yield* LanguageModel.make({ generateText: (options) => collected(streamText(options)), streamText })
     })
   )

@@ -67,10 +67,31 @@ const toTool = ({ description, name, parametersSchema }: Tool.Any) => ({
   function: { name, description, parameters: Tool.getJsonSchemaFromSchemaAst(parametersSchema.ast) }
 })
 
-/** What the provider is asked, without the model and its options. @since 0.1.0 */
-export const request = ({ prompt, tools }: Pick<LanguageModel.ProviderOptions, "prompt" | "tools">) => ({
+type Options = LanguageModel.ProviderOptions
+
+const toChoice = (choice: Options["toolChoice"]): unknown =>
+  typeof choice === "string"
+    ? choice
+    : "tool" in choice
+    ? { type: "function", function: { name: choice.tool } }
+    : choice.mode ?? "auto"
+
+const toFormat = (format: Options["responseFormat"]) =>
+  format.type === "text" ? {} : {
+    response_format: {
+      type: "json_schema",
+      json_schema: { name: format.objectName, schema: Tool.getJsonSchemaFromSchemaAst(format.schema.ast) }
+    }
+  }
+
+/** What the provider is asked, without the model and its options. What goes without saying is not said: not all know it. @since 0.1.0 */
+export const request = (
+  { prompt, responseFormat, toolChoice, tools }: Pick<Options, "prompt" | "responseFormat" | "toolChoice" | "tools">
+) => ({
   messages: prompt.content.flatMap(toMessages),
   ...tools.length === 0 ? {} : { tools: tools.map(toTool) },
+  ...tools.length === 0 || toolChoice === "auto" ? {} : { tool_choice: toChoice(toolChoice) },
+  ...toFormat(responseFormat),
   stream: true,
   stream_options: { include_usage: true }
 })
@@ -114,16 +135,34 @@ const reasons: Readonly<Record<string, Response.FinishReason>> = {
   length: "length",
   content_filter: "content-filter",
   tool_calls: "tool-calls",
-  function_call: "tool-calls"
+  function_call: "tool-calls",
+  error: "error"
 }
 
-/** As they were written if they are no JSON: the loop tells the model so. */
-const parsed = (args: string): unknown => {
+/** As they were written if they are no JSON: the loop tells the model so. Those of an answer that was cut off may have been some. */
+const parsed = (args: string, cutOff: boolean): unknown => {
   try {
-    return args.trim() === "" ? {} : JSON.parse(args)
+    return args.trim() === "" && !cutOff ? {} : JSON.parse(args)
   } catch {
     return args
   }
+}
+
+/** A whole answer, of the parts of its stream. @since 0.1.0 */
+export const whole = (parts: Iterable<Part>): ReadonlyArray<Response.PartEncoded> => {
+  let text = ""
+  let thought = ""
+  const rest: Array<Response.PartEncoded> = []
+  for (const part of parts) {
+    if (part.type === "text-delta") text += part.delta
+    else if (part.type === "reasoning-delta") thought += part.delta
+    else if (part.type === "tool-call" || part.type === "finish") rest.push(part)
+  }
+  return [
+    ...thought === "" ? [] : [{ type: "reasoning", text: thought } as const],
+    ...text === "" ? [] : [{ type: "text", text } as const],
+    ...rest
+  ]
 }
 
 /** @since 0.1.0 */
@@ -135,7 +174,7 @@ export interface Reader {
 
 /** Of one answer. @since 0.1.0 */
 export const reader = (): Reader => {
-  const calls: Array<{ readonly id: string; readonly given: string; readonly name: string; args: string }> = []
+  const calls: Array<{ readonly id: string; readonly given: string; name: string; args: string }> = []
   const at = new Map<number, (typeof calls)[number]>()
   let reason: string | undefined
   let usage: Chunk["usage"]
@@ -148,6 +187,7 @@ export const reader = (): Reader => {
     const given = id ?? ""
     if (known !== undefined && (given === "" || given === known.given)) {
       known.args += args
+      known.name ||= what?.name ?? ""
       return args === "" ? [] : [{ type: "tool-params-delta", id: known.id, delta: args }]
     }
     const begun = { id: `call_${calls.length}`, given, name: what?.name ?? "", args }
@@ -186,7 +226,12 @@ export const reader = (): Reader => {
         }
       }
       return [
-        ...calls.map(({ args, id, name }): Part => ({ type: "tool-call", id, name, params: parsed(args) })),
+        ...calls.map(({ args, id, name }): Part => ({
+          type: "tool-call",
+          id,
+          name,
+          params: parsed(args, reason === "length")
+        })),
         finish
       ]
     }

@@ -13,6 +13,7 @@ import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as LoopModel from "../../agent/loop/LoopModel.js"
 import type { CliError } from "../CliError.js"
 import * as DemoModel from "../demo/model/DemoModel.js"
@@ -21,12 +22,31 @@ import type { PreparedModel } from "./LoopConfig.js"
 
 type OpenAi = Omit<PreparedModel, "provider">
 
+/** The provider's package takes an answer that failed for one that is done. */
+const failing = Layer.effect(
+  OpenAiClient.OpenAiClient,
+  Effect.map(OpenAiClient.OpenAiClient, (client) => ({
+    ...client,
+    createResponseStream: (options: Parameters<typeof client.createResponseStream>[0]) =>
+      Stream.map(client.createResponseStream(options), (event) => {
+        if (event.type !== "response.failed") return event
+        const { response: { error }, sequence_number } = event
+        const { code = "failed", message = "the answer failed" } = error ?? {}
+        return new OpenAiClient.ResponseErrorEvent({ type: "error", code, message, param: null, sequence_number })
+      })
+  }))
+)
+
 const responses = ({ apiKey, baseUrl, maxOutputTokens, model }: OpenAi) =>
   OpenAiLanguageModel.layer({
     model,
-    // nothing of a conversation is left at the provider: the log has it
-    config: { store: false, ...maxOutputTokens === undefined ? {} : { max_output_tokens: maxOutputTokens } }
-  }).pipe(Layer.provide(OpenAiClient.layer({ apiKey, apiUrl: baseUrl })))
+    // nothing of a conversation is left at the provider: the log has it. Tools have the schemas that they have
+    config: {
+      store: false,
+      strict: false,
+      ...maxOutputTokens === undefined ? {} : { max_output_tokens: maxOutputTokens }
+    }
+  }).pipe(Layer.provide(failing), Layer.provide(OpenAiClient.layer({ apiKey, apiUrl: baseUrl })))
 
 const isOpenAi = (url: string) => /(^|\.)openai\.com$/.test(new URL(url).hostname)
 

@@ -3,6 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
+import * as Hooks from "../../../src/agent/loop/Hooks.js"
 import * as Toolset from "../../../src/agent/loop/Toolset.js"
 import * as Content from "../../../src/domain/Content.js"
 import { it, leakFreeFile } from "../../../src/testing/vitest.js"
@@ -97,8 +98,40 @@ describe("a turn", () => {
       yield* Deferred.succeed(gate, void 0)
       const signals = yield* Script.untilEnd(connection)
       expect(asked.at(-1)?.at(-1)).toBe("user: but softly")
-      expect(Script.ofType(signals, "UserChunk")).toMatchObject([{ content: { text: "but softly" } }])
+      // the session records it
+      expect(Script.ofType(signals, "UserChunk")).toEqual([])
       expect(yield* connection.steer!(Script.runId, [Content.text("late")])).toBe(false)
+    }))
+
+  it.scoped("takes also the message that comes while the hooks look at another", () =>
+    Effect.gen(function*() {
+      const looks = yield* Deferred.make<void>()
+      const gate = yield* Deferred.make<void>()
+      const { asked, model } = yield* Script.make([Script.calls(["look"]), Script.says("ok")])
+      let steer = (_: string) => Effect.succeed(false)
+      const connection = yield* Script.connect({
+        name: "clerk",
+        model,
+        hooks: [
+          Hooks.on("UserPromptSubmit", ({ steers }) =>
+            steers
+              ? Deferred.succeed(looks, void 0).pipe(
+                Effect.zipRight(Deferred.await(gate)),
+                Effect.as({ context: "mind the time" })
+              )
+              : Effect.succeed({}))
+        ],
+        tools: Script.tools(
+          Script.tool("look", () => Effect.suspend(() => Effect.as(steer("one"), Toolset.text("seen"))))
+        )
+      })
+      steer = (text) => connection.steer!(Script.runId, [Content.text(text)]).pipe(Effect.orDie)
+      yield* Effect.zipRight(Script.prompt(connection, "go"), Deferred.await(looks))
+      expect(yield* steer("two")).toBe(true)
+      yield* Deferred.succeed(gate, void 0)
+      yield* Script.untilEnd(connection)
+      const told = ["user: one", "user: mind the time", "user: two", "user: mind the time"]
+      expect(asked.at(-1)?.slice(3)).toEqual(told)
     }))
 
   it.scoped("asks a person whether it shall go on when it has asked its model often enough", () =>
@@ -138,7 +171,7 @@ describe("a turn", () => {
       yield* Script.turn(connection, "first")
       const signals = yield* Script.turn(connection, "second")
       expect(Script.ofType(signals, "ContextCompacted")).toEqual([
-        { type: "ContextCompacted", summary: "all was well", used: 955, size: 1000 }
+        { type: "ContextCompacted", summary: "all was well", used: 958, size: 1000 }
       ])
       expect(Script.said(signals)).toBe("done")
       expect(asked[2]).toEqual(["user: What happened so far:\n\nall was well", "user: second"])

@@ -6,8 +6,10 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import type { Definition } from "../../../src/agent/loop/Definition.js"
+import * as Hooks from "../../../src/agent/loop/Hooks.js"
 import type * as LoopModel from "../../../src/agent/loop/LoopModel.js"
 import * as ModelError from "../../../src/agent/loop/ModelError.js"
+import * as Toolset from "../../../src/agent/loop/Toolset.js"
 import { it, leakFreeFile } from "../../../src/testing/vitest.js"
 import * as Script from "./Script.js"
 
@@ -148,6 +150,78 @@ describe("a model that", () => {
       expect(Script.endOf(signals)).toBe("end_turn")
     }))
 
+  it.scoped("wants what no provider takes back, or says nothing but blanks, is told of it in a form that all take", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make([
+        Script.calls(["functions.look", "{moon"], ["", [1]]),
+        Script.says("\n "),
+        ok
+      ])
+      const connection = yield* Script.connect({ name: "clerk", model, tools: Script.tools(Script.tool("look")) })
+      yield* Script.turn(connection, "go")
+      yield* Script.turn(connection, "again")
+      expect(asked[2]).toEqual([
+        "user: go",
+        "assistant: functions_look({\"invalid\":\"{moon\"}) | _({\"invalid\":[1]})",
+        expect.stringMatching(/^tool: failed there is no tool "functions.look"; there are: look/),
+        "user: again"
+      ])
+    }))
+
+  it.scoped("is given text that all providers take, whoever wrote it", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make([Script.calls(["look"]), Script.says("half \uD83D"), ok])
+      const look = Script.tool("look", () => Effect.succeed(Toolset.text("\uDE00 seen \u{1F600}")))
+      const connection = yield* Script.connect({ name: "clerk", model, tools: Script.tools(look) })
+      yield* Script.turn(connection, " \n")
+      yield* Script.turn(connection, "a \uD83D")
+      expect(asked[2]).toEqual([
+        "user: (an empty message)",
+        "assistant: look({})",
+        "tool: \uFFFD seen \u{1F600}",
+        "assistant: half \uFFFD",
+        "user: a \uFFFD"
+      ])
+    }))
+
+  it.scoped("breaks off in a thought takes back nothing of what was said before", () =>
+    Effect.gen(function*() {
+      const thought = Script.parts({ type: "reasoning-delta", id: "1", delta: "hm" })
+      const { asked, model } = yield* Script.make([Script.ends("pause", "one"), thought, Script.says("two")])
+      yield* turn(model)
+      expect(asked[2]).toEqual(["user: go", "assistant: one"])
+    }))
+
+  it.scoped("is cancelled while it is left alone is not asked again", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make([Script.fails(Script.status(500)), ok])
+      const connection = yield* Script.connect({ name: "clerk", model })
+      yield* Script.prompt(connection, "go")
+      const fiber = yield* Effect.fork(Script.untilEnd(connection))
+      while (asked.length === 0) yield* Effect.yieldNow()
+      yield* connection.cancel
+      yield* TestClock.adjust("1 hour")
+      expect(Script.endOf(yield* Fiber.join(fiber))).toBe("cancelled")
+      expect(asked.length).toBe(1)
+    }))
+
+  it.scoped("counts no tokens is guessed at", () =>
+    Effect.gen(function*() {
+      const { model } = yield* Script.make([
+        Script.parts(
+          { type: "text-delta", id: "1", delta: "x".repeat(4000) },
+          {
+            type: "finish",
+            reason: "stop",
+            usage: { inputTokens: undefined, outputTokens: undefined, totalTokens: undefined }
+          }
+        )
+      ], { contextSize: 1000 })
+      const connection = yield* Script.connect({ name: "clerk", model })
+      expect(Script.ofType(yield* Script.turn(connection, "go"), "UsageUpdated")).toEqual([])
+      expect(Script.ofType(yield* Script.turn(connection, "again"), "ContextCompacted").length).toBe(1)
+    }))
+
   it.scoped("answers nothing ends the turn, and a warning says so", () =>
     Effect.gen(function*() {
       const { model } = yield* Script.make([Script.says()])
@@ -189,6 +263,106 @@ describe("a model that", () => {
       const signals = yield* Script.turn(connection, "second")
       expect(Script.warnings(signals)).toEqual([expect.stringContaining("could not be summarised")])
       expect(asked[2]).toEqual(["user: first", "assistant: long", "user: second"])
+    }))
+})
+
+/** As OpenAI and most others say it. */
+const tooLong = Script.fails(Script.status(
+  400,
+  {},
+  JSON.stringify({
+    error: {
+      message: "This model's maximum context length is 1000 tokens. However, your messages resulted in 1200 tokens.",
+      code: "context_length_exceeded"
+    }
+  })
+))
+
+describe("a conversation that is too long for its model", () => {
+  /** Two turns, of which the second is refused. */
+  const talk = (turns: ReadonlyArray<Script.Turn>, more: Partial<Definition> = {}) =>
+    Effect.gen(function*() {
+      const script = yield* Script.make([Script.says("a".repeat(400)), ...turns])
+      const connection = yield* Script.connect({ name: "clerk", model: script.model, ...more })
+      yield* Script.turn(connection, "first")
+      return { ...script, connection, signals: yield* Script.turn(connection, "second") }
+    })
+
+  it.scoped("is summarised, which is told, and the model is asked once more", () =>
+    Effect.gen(function*() {
+      const { asked, signals } = yield* talk([tooLong, Script.says("it was long"), ok])
+      expect(Script.said(signals)).toBe("ok")
+      expect(Script.warnings(signals)).toEqual([expect.stringMatching(/refuses the conversation as too long/)])
+      expect(Script.ofType(signals, "ContextCompacted")).toEqual([
+        { type: "ContextCompacted", summary: "it was long", used: 1200, size: 1000 }
+      ])
+      // what was too long to be answered is too long to be summarised
+      expect(asked[2]?.length).toBe(1)
+      expect(asked[2]?.[0]).toMatch(/only.\n\nUser: first\n\nAssistant: a{20,40}\[…\]\n\nUser: second$/)
+      expect(asked[3]).toEqual(["user: What happened so far:\n\nit was long", "user: second"])
+      expect(asked.length).toBe(4)
+    }))
+
+  it.scoped("and is refused again fails the run, with what can be done, and without a third time", () =>
+    Effect.gen(function*() {
+      const { asked, signals } = yield* talk([tooLong, Script.says("it was long"), tooLong])
+      expect(asked.length).toBe(4)
+      expect(Script.endOf(signals)).toMatch(
+        /^AgentContextExceeded: the model "script" refuses .*\(1200 tokens, and it takes 1000\).* begin a new session/
+      )
+    }))
+
+  it.scoped("and cannot be summarised, or is not to be, fails the run with the refusal", () =>
+    Effect.gen(function*() {
+      const broken = yield* talk([tooLong, Script.says("")])
+      expect(Script.endOf(broken.signals)).toMatch(/^AgentContextExceeded/)
+      expect(Script.warnings(broken.signals).at(-1)).toMatch(/could not be summarised: the model answered nothing/)
+      const never = yield* talk([tooLong], { limits: { compactAt: 2 } })
+      expect(Script.endOf(never.signals)).toMatch(/^AgentContextExceeded/)
+      expect(never.asked.length).toBe(2)
+      const kept = yield* talk([tooLong], {
+        hooks: [Hooks.on("PreCompact", () => Effect.succeed({ decision: "deny" }))]
+      })
+      expect(Script.endOf(kept.signals)).toMatch(/^AgentContextExceeded/)
+      expect(kept.asked.length).toBe(2)
+    }))
+
+  it.scoped("teaches how long it may be: the next one is summarised before it is refused", () =>
+    Effect.gen(function*() {
+      const { asked, connection } = yield* talk([
+        tooLong,
+        Script.says("it was long"),
+        Script.saysUsing(950, "ok"),
+        Script.says("long again"),
+        ok
+      ])
+      const signals = yield* Script.turn(connection, "third")
+      expect(Script.ofType(signals, "ContextCompacted")).toMatchObject([{ size: 1000 }])
+      expect(Script.ofType(signals, "UsageUpdated")).toMatchObject([{ size: 1000 }])
+      expect(asked.at(-1)).toEqual(["user: What happened so far:\n\nlong again", "user: third"])
+    }))
+
+  it.scoped("goes to the next model when also its summary is refused", () =>
+    Effect.gen(function*() {
+      const small = yield* Script.make([tooLong, Script.says("it was long"), tooLong], { name: "small" })
+      const large = yield* Script.make([ok], { name: "large" })
+      const connection = yield* Script.connect({ name: "clerk", model: [small.model, large.model] })
+      const signals = yield* Script.turn(connection, "go")
+      expect(Script.endOf(signals)).toBe("end_turn")
+      expect([small.asked.length, large.asked.length]).toEqual([3, 1])
+    }))
+
+  it.scoped("because of what tools have answered is summarised before the model is asked, as their answers count", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make(
+        [Script.calls(["look"]), Script.says("much was seen"), ok],
+        { contextSize: 1000 }
+      )
+      const look = Script.tool("look", () => Effect.succeed(Toolset.text("x".repeat(8000))))
+      const connection = yield* Script.connect({ name: "clerk", model, tools: Script.tools(look) })
+      const signals = yield* Script.turn(connection, "go")
+      expect(Script.ofType(signals, "ContextCompacted").length).toBe(1)
+      expect(asked.at(-1)).toEqual(["user: What happened so far:\n\nmuch was seen", "user: go"])
     }))
 })
 

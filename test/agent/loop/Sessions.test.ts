@@ -1,14 +1,17 @@
 /** The loop through real sessions: what clients see of it. */
 import { describe, expect } from "@effect/vitest"
 import * as Array from "effect/Array"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Definition } from "../../../src/agent/loop/Definition.js"
+import * as Hooks from "../../../src/agent/loop/Hooks.js"
 import * as LoopAgent from "../../../src/agent/loop/LoopAgent.js"
 import * as Toolset from "../../../src/agent/loop/Toolset.js"
+import * as Content from "../../../src/domain/Content.js"
 import * as EventLog from "../../../src/log/EventLog.js"
 import { it, leakFreeFile } from "../../../src/testing/vitest.js"
 import * as Harness from "../../session/Harness.js"
@@ -185,6 +188,67 @@ describe("a session of the loop", () => {
       // what the second life knows is what the first one knew
       expect(expert.asked[1]).toEqual([...before, "assistant: at your service", "user: third"])
       expect((yield* history(session)).filter(({ event }) => event.type === "TitleChanged").length).toBe(1)
+    }).pipe(withLog))
+
+  /** A life of a clerk whose only tool takes as long as its gate is closed. */
+  const waiting = (script: Script.Script) =>
+    Effect.gen(function*() {
+      const began = yield* Deferred.make<void>()
+      const gate = yield* Deferred.make<void>()
+      const waits = Effect.zipRight(Deferred.succeed(began, void 0), Deferred.await(gate))
+      const tools = Script.tools(Script.tool("wait", () => Effect.as(waits, Toolset.text("waited"))))
+      const hooks = [
+        Hooks.on("UserPromptSubmit", ({ prompt }) =>
+          Effect.succeed(Content.toText(prompt) === "shout" ? { decision: "deny" } : {}))
+      ]
+      const harness = yield* start({ name: "clerk", model: script.model, tools, hooks })
+      return { ...harness, began: Deferred.await(began), open: Deferred.succeed(gate, void 0), create: harness.open }
+    })
+
+  it.scopedLive("knows in another life what steered it, and when; it is in the log once (AG5)", () =>
+    Effect.gen(function*() {
+      const script = yield* Script.make([Script.calls(["wait"]), Script.says("as you wish")])
+      const session = yield* Effect.scoped(Effect.gen(function*() {
+        const { began, create, finish, history, open, prompt } = yield* waiting(script)
+        const session = yield* create
+        const run = yield* prompt(session, "go")
+        yield* began
+        for (const text of ["softly", "shout", "slowly"]) yield* prompt(session, text, "steer")
+        yield* open
+        yield* finish(session, run)
+        const told = (yield* history(session)).filter(({ event }) => event.type === "UserChunk")
+        expect(told.length).toBe(3)
+        return session
+      }))
+      const before = script.asked.at(-1) ?? []
+      expect(before.slice(2)).toEqual(["tool: waited", "user: softly", "user: slowly"])
+      const { finish, prompt } = yield* waiting(script)
+      yield* finish(session, yield* prompt(session, "and now?"))
+      expect(script.asked.at(-1)).toEqual([...before, "assistant: as you wish", "user: and now?"])
+    }).pipe(withLog))
+
+  it.scopedLive("tells what steered a turn that was cancelled in the next one, once, also in another life (AG5)", () =>
+    Effect.gen(function*() {
+      const script = yield* Script.make([Script.calls(["wait"]), Script.says("well")])
+      const session = yield* Effect.scoped(Effect.gen(function*() {
+        const { began, create, finish, prompt, sessions } = yield* waiting(script)
+        const session = yield* create
+        const run = yield* prompt(session, "go")
+        yield* began
+        yield* prompt(session, "softly", "steer")
+        yield* sessions.cancel(session)
+        yield* finish(session, run)
+        return session
+      }))
+      const lives = [["and now?", "user: and now?", "user: softly"], ["still there?", "user: still there?"]] as const
+      for (const [text, ...told] of lives) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { finish, prompt } = yield* waiting(script)
+          yield* finish(session, yield* prompt(session, text))
+          expect(script.asked.at(-1)?.slice(-told.length)).toEqual(told)
+        }))
+      }
+      expect(script.asked.at(-1)?.filter((message) => message === "user: softly").length).toBe(1)
     }).pipe(withLog))
 
   it.scopedLive("that is cancelled ends the turn and the questions of all that is nested in it (RS2)", () =>

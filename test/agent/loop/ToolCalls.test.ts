@@ -12,6 +12,7 @@ import type { AgentSignal } from "../../../src/agent/Agent.js"
 import type { Definition } from "../../../src/agent/loop/Definition.js"
 import * as ToolkitTools from "../../../src/agent/loop/ToolkitTools.js"
 import * as Toolset from "../../../src/agent/loop/Toolset.js"
+import * as Content from "../../../src/domain/Content.js"
 import type { ElicitationAnswer, ElicitationOutcome } from "../../../src/domain/Elicitation.js"
 import { it, leakFreeFile } from "../../../src/testing/vitest.js"
 import * as Script from "./Script.js"
@@ -102,6 +103,46 @@ describe("a tool call", () => {
         tools: Script.tools(Script.tool("long", () => Effect.succeed(Toolset.text("0123456789abc"))))
       })
       expect(result).toBe("tool: 0123456789\n[3 more characters were cut off]")
+    }))
+
+  it.scoped("whose check dies is refused, with a warning, and the run goes on", () =>
+    Effect.gen(function*() {
+      const look = Script.tool("look", undefined, { check: () => Effect.dieMessage("a bug") })
+      const { result, signals } = yield* turn([["look"]], { tools: Script.tools(look) })
+      expect(result).toMatch(/^tool: failed the tool "look" could not check the arguments/)
+      expect(Script.warnings(signals)).toEqual([expect.stringContaining("could not check the arguments")])
+    }))
+
+  it.scoped("that answers in many parts is cut as a whole, and between two characters", () =>
+    Effect.gen(function*() {
+      const parts: Toolset.ToolResult = {
+        content: [
+          Content.text("01234567"),
+          Content.text("8\u{1F600}!"),
+          { type: "resource", resource: { uri: "file:///log", text: "and more" } }
+        ]
+      }
+      const many = Script.tool("many", () => Effect.succeed(parts))
+      const { result } = yield* turn([["many"]], { tools: Script.tools(many), limits: { resultSize: 10 } })
+      expect(result).toBe(
+        "tool: 01234567\n8\n[2 more characters were cut off]\nfile:///log\n\n\n[8 more characters were cut off]"
+      )
+    }))
+
+  it.scoped("that answers with a picture shows it to people; the model is told of it, and not of its bytes", () =>
+    Effect.gen(function*() {
+      const picture = { type: "image", mimeType: "image/png", data: "iVBORw0KGgoAAAAN".repeat(100) } as const
+      const look = Script.tool("look", () => Effect.succeed({ content: [Content.text("seen"), picture] }))
+      const { result, signals } = yield* turn([["look"]], { tools: Script.tools(look) })
+      expect(result).toBe("tool: seen\n[image/png, 1200 bytes]")
+      expect(Script.ofType(signals, "ToolCallEnded")[0]?.content?.[1]).toEqual({ type: "content", content: picture })
+    }))
+
+  it.scoped("that answers with data alone is told as text, and cut as such", () =>
+    Effect.gen(function*() {
+      const count = Script.tool("count", () => Effect.succeed({ content: [], structured: { sum: 12345 } }))
+      const { result } = yield* turn([["count"]], { tools: Script.tools(count), limits: { resultSize: 10 } })
+      expect(result).toBe("tool: {\"sum\":123\n[3 more characters were cut off]")
     }))
 
   it.scoped("asks in the name of its run, and what it asked is withdrawn when it is over", () =>

@@ -6,13 +6,13 @@ import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { it, leakFreeFile } from "holdfast/testing/vitest"
-import * as Http from "node:http"
 import * as DemoModel from "../../../src/cli/demo/model/DemoModel.js"
 import * as ChatWire from "../../../src/cli/loop/ChatWire.js"
 import type { PreparedModel } from "../../../src/cli/loop/LoopConfig.js"
 import * as Models from "../../../src/cli/loop/Models.js"
 import * as Content from "../../../src/domain/Content.js"
 import * as Script from "../../agent/loop/Script.js"
+import * as Provider from "./Provider.js"
 
 leakFreeFile()
 
@@ -112,37 +112,8 @@ for (const api of ["chat", "responses"] as const) {
   })
 }
 
-/** A server that answers each request with the next of these, and keeps what it was asked. */
-const server = (...answers: ReadonlyArray<ReadonlyArray<unknown>>) =>
-  Effect.gen(function*() {
-    const asked: Array<
-      { readonly path: string | undefined; readonly key: string | undefined; readonly body: unknown }
-    > = []
-    const server = yield* Effect.acquireRelease(
-      Effect.async<Http.Server>((resume) => {
-        const server = Http.createServer((request, response) => {
-          let body = ""
-          request.on("data", (chunk) => body += String(chunk))
-          request.on("end", () => {
-            const answer = answers[asked.length] ?? []
-            asked.push({ path: request.url, key: request.headers.authorization, body: JSON.parse(body) })
-            response.writeHead(200, { "content-type": "text/event-stream" })
-            response.end(
-              answer.map((event) => `data: ${typeof event === "string" ? event : JSON.stringify(event)}\n\n`).join("")
-            )
-          })
-        })
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) =>
-        Effect.async<void>((resume) => {
-          server.close(() => resume(Effect.void))
-          server.closeAllConnections()
-        })
-    )
-    const address = server.address()
-    return { asked, url: `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/v1` }
-  })
+/** A server that answers each request with the next of these. */
+const server = (...answers: ReadonlyArray<ReadonlyArray<unknown>>) => Provider.serve(...answers.map(Provider.events))
 
 const delta = (delta: unknown, finish_reason?: string) => ({ choices: [{ delta, finish_reason }] })
 const text = (content: string) => delta({ content }, "stop")
@@ -202,6 +173,12 @@ describe("a server that has only chat completions", () => {
               }]
             }),
             delta({}, "tool_calls")
+          ],
+          // the name after the id
+          [
+            delta({ tool_calls: [{ index: 0, id: "a", function: { arguments: "" } }] }),
+            delta({ tool_calls: [{ index: 0, function: { name: "look", arguments: "{}" } }] }),
+            delta({ tool_calls: [{ index: 1, id: "b", function: { name: "other" } }] }, "tool_calls")
           ],
           // all with the index 0, each whole
           [delta({ tool_calls: [whole("look", "a", 0)] }), delta({ tool_calls: [whole("other", "b", 0)] }, "stop")],

@@ -46,13 +46,18 @@ export class McpUnavailable extends Schema.TaggedError<McpUnavailable>()("McpUna
   message: Schema.String
 }) {}
 
+/** The server does not know the session any more: it has made no call, and a new session may make it. @since 0.1.0 */
+export class McpSessionGone extends Schema.TaggedError<McpSessionGone>()("McpSessionGone", {
+  message: Schema.String
+}) {}
+
 /** @since 0.1.0 */
 export interface McpConnection {
   readonly call: (
     tool: string,
     args: unknown,
     context: ToolContext
-  ) => Effect.Effect<ToolResult, ToolFailure, Scope.Scope>
+  ) => Effect.Effect<ToolResult, ToolFailure | McpSessionGone, Scope.Scope>
   /** Completes when the server is gone. */
   readonly ended: Effect.Effect<void>
   readonly isOpen: Effect.Effect<boolean>
@@ -124,10 +129,15 @@ const dialRemote = (server: Extract<McpServer, { url: string }>) =>
     (transport): Line => ({ transport, exited: Effect.succeedNone })
   )
 
+/** By the specification it is a 404; of many a server, the SDK's own examples among them, a 400 that says so. */
+const isForgotten = (cause: unknown): boolean =>
+  cause instanceof SdkHttpError &&
+  (cause.data.status === 404 || cause.data.status === 400 && /session/i.test(cause.message))
+
 /** An error after which the session is of no more use: the server is not there, or does not know it any more. */
 const isLost = (cause: unknown): boolean =>
   cause instanceof SdkHttpError
-    ? cause.data.status === 404
+    ? isForgotten(cause)
     : cause instanceof SdkError
     ? cause.code === SdkErrorCode.ConnectionClosed || cause.code === SdkErrorCode.NotConnected
     : cause instanceof ProtocolError
@@ -257,7 +267,8 @@ export const connect = (options: Options): Effect.Effect<McpConnection, McpUnava
           const message = given.signal.aborted
             ? `no sign of life came for ${Duration.format(idle)}, so it was given up`
             : messageOf(cause)
-          return new ToolFailure({ message: `${server.name}: ${message}` })
+          const told = { message: `${server.name}: ${message}` }
+          return isForgotten(cause) ? new McpSessionGone(told) : new ToolFailure(told)
         }
         return yield* visiting(send, open, maxVisits).pipe(Effect.mapBoth({
           onSuccess: McpTools.toResult,

@@ -3,9 +3,12 @@
  *
  * - Over HTTP it comes in the answer to the call, and over both from 2026-07-28 on it is part of the result: there it is known, because
  *   what is handled in an answer runs in the asynchronous context of its call.
- * - Over stdio, from a server of 2025, it is the call that has been open longest. With one call open, that is the one.
+ * - Over stdio, from a server of 2025, nothing in the message tells it: the `_meta` of a question is about the question, and its progress
+ *   token is the server's own. With one call open, that is the one. With several it is asked in the name of the one that has been open
+ *   longest, and says which others it may be of.
  *
- * A question belongs to its call: it is withdrawn when that ends, however it does.
+ * A question belongs to its call: it is withdrawn when that ends, however it does. If it may be of another one, it is then asked in the
+ * name of that. The server has one answer in any case, which is a cancel if no call is left.
  *
  * @since 0.1.0
  */
@@ -27,9 +30,17 @@ import type { ToolContext } from "../Toolset.js"
 
 /** A call that is under way. @since 0.1.0 */
 export interface OpenCall {
+  /** As the loop knows it. */
+  readonly id: string
   readonly ask: (asked: McpElicitation.Asked) => Effect.Effect<Option.Option<ElicitationAnswer>>
-  /** As `ask`, for a request of the server, which may take it back. */
-  readonly answer: (asked: McpElicitation.Asked, signal: AbortSignal) => Promise<ElicitResult>
+  /** Is put around the time in which a person is asked. */
+  readonly hold: <A>(effect: Effect.Effect<A>) => Effect.Effect<A>
+  /** As `ask`, for a request of the server, which may take it back. Rejected if the call ends before. */
+  readonly answer: (
+    asked: McpElicitation.Asked,
+    signal: AbortSignal,
+    possible: ReadonlyArray<OpenCall>
+  ) => Promise<ElicitResult>
   /** Starts it in the asynchronous context of the call. */
   readonly enter: <A>(f: () => A) => A
 }
@@ -76,18 +87,40 @@ export const make = (): McpQuestions => {
         signal?.addEventListener("abort", () => Deferred.unsafeDone(elsewhere, Effect.succeed(takenBack)))
         if (externalId !== undefined) pages.set(externalId, elsewhere)
         return Effect.ensuring(
-          hold(context.ask({ ...request, toolCallId: context.callId }, Deferred.await(elsewhere))),
+          context.ask({ ...request, toolCallId: context.callId }, Deferred.await(elsewhere)),
           Effect.sync(() => externalId !== undefined && pages.get(externalId) === elsewhere && pages.delete(externalId))
         )
       }
       const call: OpenCall = {
-        ask: (asked) => Effect.suspend(() => ask(asked)),
-        answer: (asked, signal) => run(Effect.map(ask(asked, signal), toResult)),
+        id: context.callId,
+        hold,
+        ask: (asked) => hold(Effect.suspend(() => ask(asked))),
+        answer: ({ request, ...asked }, signal, possible) => {
+          const known = possible.length === 1
+            ? request
+            : { ...request, possibleToolCallIds: possible.map(({ id }) => id) }
+          const answer = Effect.map(ask({ ...asked, request: known }, signal), toResult)
+          // the one that waits for the answer has given no sign of life
+          return run(possible.reduce((waiting, { hold }) => hold(waiting), answer))
+        },
         enter: (f) => current.run(call, f)
       }
       yield* Effect.acquireRelease(Effect.sync(() => calls.add(call)), () => Effect.sync(() => calls.delete(call)))
       return call
     })
+
+  const oneOf = (
+    possible: ReadonlyArray<OpenCall>,
+    asked: McpElicitation.Asked,
+    signal: AbortSignal
+  ): Promise<ElicitResult> => {
+    const [call, ...others] = possible.filter((call) => calls.has(call))
+    if (call === undefined || signal.aborted) return Promise.resolve({ action: "cancel" })
+    return call.answer(asked, signal, [call, ...others]).catch((error: unknown) => {
+      if (calls.has(call)) throw error
+      return oneOf(others, asked, signal)
+    })
+  }
 
   return {
     open,
@@ -95,11 +128,11 @@ export const make = (): McpQuestions => {
       const asked = McpElicitation.fromCreate(params)
       if (Either.isLeft(asked)) throw new ProtocolError(ProtocolErrorCode.InvalidParams, Issues.toText(asked.left))
       const within = current.getStore()
-      const call = within !== undefined && calls.has(within) ? within : calls.values().next().value
-      if (call === undefined) {
+      const possible = within !== undefined && calls.has(within) ? [within] : [...calls]
+      if (possible.length === 0) {
         throw new ProtocolError(ProtocolErrorCode.InvalidRequest, "nobody is asked outside of a tool call")
       }
-      return call.answer(asked.right, signal)
+      return oneOf(possible, asked.right, signal)
     },
     completed: (elicitationId) => {
       const page = pages.get(elicitationId)

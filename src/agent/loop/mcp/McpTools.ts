@@ -25,33 +25,25 @@ export const nameOf = (server: string, tool: string): string => {
   return `${name.slice(0, longest - mark.length - 1)}_${mark}`
 }
 
-/**
- * Of two tools with one name the first is there.
- *
- * @since 0.1.0
- */
+/** @since 0.1.0 */
 export const toTools = (
   server: string,
   listed: ReadonlyArray<McpTool>,
   call: (tool: string) => Tool["call"]
-): ReadonlyArray<Tool> => {
-  const tools = new Map<string, Tool>()
-  for (const { annotations, description, inputSchema, name, title } of listed) {
-    const ours = nameOf(server, name)
-    if (tools.has(ours)) continue
+): ReadonlyArray<Tool> =>
+  listed.map(({ annotations, description, inputSchema, name, title }) => {
     const readOnly = annotations?.readOnlyHint === true
-    tools.set(ours, {
-      name: ours,
+    return {
+      name: nameOf(server, name),
       title: title ?? annotations?.title ?? name,
       description: description ?? "",
-      parameters: inputSchema,
+      // of a tool that takes nothing many a server says no more than that it is an object, which OpenAI refuses
+      parameters: { properties: {}, ...inputSchema },
       readOnly,
       kind: readOnly ? "read" : "other",
       call: call(name)
-    })
-  }
-  return Array.from(tools.values())
-}
+    }
+  })
 
 const decodeBlock = Schema.decodeUnknownEither(Content.ContentBlock)
 

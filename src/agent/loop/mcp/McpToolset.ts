@@ -92,12 +92,17 @@ export const make = (
           })
       )
 
-      const call = (tool: string): Tool["call"] => (args, context) =>
-        connected.pipe(
+      const call = (tool: string): Tool["call"] => (args, context) => {
+        const attempt = connected.pipe(
           Effect.timeout(Duration.min(timeout, patience)),
           Effect.mapError(() => new ToolFailure({ message: `the MCP server ${name} is not there: ${why}` })),
           Effect.flatMap((connection) => connection.call(tool, args, context))
         )
+        return attempt.pipe(
+          Effect.catchTag("McpSessionGone", () => attempt),
+          Effect.catchTag("McpSessionGone", ({ message }) => new ToolFailure({ message }))
+        )
+      }
 
       return Effect.suspend(() => listed === undefined ? Deferred.await(settled) : Effect.void).pipe(
         Effect.zipRight(Effect.suspend(() =>

@@ -86,10 +86,43 @@ describe("a server of 2025-11-25 with faults", () => {
       const second = yield* Effect.fork(call("ask", { message: "two" }, runs[1]))
       const two = yield* asked
       expect([one.run, two.run]).toEqual([runs[0], runs[0]])
+      expect(one.request.possibleToolCallIds).toBe(undefined)
+      expect(two.request).toMatchObject({ toolCallId: "call-1", possibleToolCallIds: ["call-1", "call-2"] })
       yield* two.answer({ action: "accept", content: { name: "b" } })
       yield* one.answer({ action: "decline" })
       expect(textOf(yield* Fiber.join(second))).toBe("two → {\"action\":\"accept\",\"content\":{\"name\":\"b\"}}")
       expect(textOf(yield* Fiber.join(first))).toBe("one → {\"action\":\"decline\"}")
+    }))
+
+  it.scopedLive("with two calls open of which the first ends: the question is withdrawn, and asked in the name of the other", () =>
+    Effect.gen(function*() {
+      const { asked, call } = yield* open(faulty())
+      const first = yield* Effect.fork(call("sleep", {}, runs[0]))
+      yield* call("whoami")
+      const second = yield* Effect.fork(call("ask", { message: "two" }, runs[1]))
+      const before = yield* asked
+      expect(before.run).toBe(runs[0])
+      yield* Fiber.interrupt(first)
+      expect(yield* before.end).toBe("withdrawn")
+      const after = yield* asked
+      expect([after.run, after.request.possibleToolCallIds]).toEqual([runs[1], undefined])
+      yield* after.answer({ action: "accept", content: { name: "b" } })
+      expect(textOf(yield* Fiber.join(second))).toContain("accept")
+      expect(JSON.parse(textOf(yield* call("replies")))).toEqual([
+        ["ask-1", { action: "accept", content: { name: "b" } }]
+      ])
+    }))
+
+  it.scopedLive("whose call ends while its question is open: it is withdrawn, and the server has one answer to it, a cancel", () =>
+    Effect.gen(function*() {
+      const { asked, call } = yield* open(faulty())
+      const calling = yield* Effect.fork(call("ask", { message: "one" }))
+      const question = yield* asked
+      yield* Fiber.interrupt(calling)
+      expect(yield* question.end).toBe("withdrawn")
+      // too late: it has ended
+      yield* question.answer({ action: "accept", content: { name: "late" } })
+      expect(JSON.parse(textOf(yield* call("replies")))).toEqual([["ask-1", { action: "cancel" }]])
     }))
 
   it.scopedLive("that gives no sign of life: the call is given up; while a person is asked no time passes", () =>
@@ -100,9 +133,14 @@ describe("a server of 2025-11-25 with faults", () => {
       )
       const calling = yield* Effect.fork(call("ask", { message: "slow" }))
       const question = yield* asked
+      // nor for one that may be the one that asked
+      const other = yield* Effect.fork(call("ask", { message: "slower" }))
+      const second = yield* asked
       yield* Effect.sleep("600 millis")
+      yield* second.answer({ action: "decline" })
       yield* question.answer({ action: "cancel" })
       expect(textOf(yield* Fiber.join(calling))).toContain("cancel")
+      expect(textOf(yield* Fiber.join(other))).toContain("decline")
     }))
 
   it.scopedLive("that floods a call with progress: the newest is shown, and the result comes", () =>
@@ -118,6 +156,21 @@ describe("a server of 2025-11-25 with faults", () => {
       })
       // never again what was shown before, nor something older
       expect(shown).toEqual([...new Set(shown)].toSorted((a, b) => a - b))
+    }))
+
+  it.scopedLive("whose tools take nothing are described with properties all the same: OpenAI refuses a schema without", () =>
+    Effect.gen(function*() {
+      const { tools } = yield* open(faulty())
+      expect((yield* tools)[0]?.parameters).toEqual({ type: "object", properties: {} })
+    }))
+
+  it.scopedLive("whose tools differ only in what a model cannot write lists both: which one is left out is told", () =>
+    Effect.gen(function*() {
+      const { call, tools } = yield* open(faulty())
+      const twins = (yield* tools).filter(({ name }) => name === "faulty__two_names")
+      // of two with one name the toolbox leaves the second out, with a warning
+      expect(twins.map(({ title }) => title)).toEqual(["two.names", "two_names"])
+      expect(textOf(yield* call("two_names"))).toBe("dot")
     }))
 
   it.scopedLive("that has more tools by now tells so, and they are there", () =>

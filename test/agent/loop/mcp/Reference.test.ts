@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import * as ChildProcess from "node:child_process"
 import * as Net from "node:net"
@@ -18,8 +18,7 @@ const freePort = Effect.async<number>((resume) => {
 })
 
 /** The reference server over streamable HTTP, in a process of its own. */
-const remote = Effect.gen(function*() {
-  const port = yield* freePort
+const remoteAt = Effect.fnUntraced(function*(port: number) {
   const process = yield* Effect.acquireRelease(
     Effect.async<ChildProcess.ChildProcess>((resume) => {
       const child = ChildProcess.spawn(globalThis.process.execPath, [everything, "streamableHttp"], {
@@ -42,6 +41,8 @@ const remote = Effect.gen(function*() {
   const server: McpServer = { name: "everything", url: `http://127.0.0.1:${port}/mcp`, startTimeout: 20 }
   return { process, server }
 })
+
+const remote = Effect.flatMap(freePort, remoteAt)
 
 const peers: ReadonlyArray<[string, Effect.Effect<McpServer, never, Scope.Scope>]> = [
   ["stdio", Effect.succeed(reference)],
@@ -128,6 +129,25 @@ describe.each(peers)("the reference server over %s", (_, peer) => {
       yield* Fiber.interrupt(calling)
       expect(yield* question.end).toMatch(/withdrawn/i)
       expect(textOf(yield* call("echo", { message: "still here" }))).toBe("Echo: still here")
+    }))
+})
+
+describe("the reference server over streamable HTTP, after a restart that nobody has seen", () => {
+  it.scopedLive("knows no session: the call, which it has not made, is made in a new one", () =>
+    Effect.gen(function*() {
+      const port = yield* freePort
+      const { call, warnings } = yield* Effect.flatMap(
+        Effect.scope,
+        (scope) =>
+          Effect.scoped(
+            Effect.flatMap(remoteAt(port), ({ server }) =>
+              Effect.tap(Scope.extend(open(server), scope), ({ call }) =>
+                call("echo", { message: "one" })))
+          )
+      )
+      yield* remoteAt(port)
+      expect(textOf(yield* call("echo", { message: "two" }))).toBe("Echo: two")
+      expect(warnings).toEqual([expect.stringMatching(/^the MCP server everything is gone and is started again/)])
     }))
 })
 
