@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { McpServer, Wait } from "../OptionFields.js"
+import { Count, McpServer, Wait } from "../OptionFields.js"
 
 const Secret = Schema.optional(Schema.RedactedFromSelf(Schema.String))
 
@@ -45,7 +45,7 @@ export const AgentctlOptions = Schema.Struct({
   /** After how much silence a turn within which the connection was cut is given up; 5 minutes by default. */
   turnSilence: Wait,
   /** Of one frame, in bytes; 16 MiB by default. */
-  maxMessageBytes: Schema.optional(Schema.Int.pipe(Schema.positive()))
+  maxMessageBytes: Count
 })
 /** @since 0.1.0 */
 export type AgentctlOptions = typeof AgentctlOptions.Type
