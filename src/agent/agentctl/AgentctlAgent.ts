@@ -47,7 +47,7 @@ export const make = (
     const { nonce, token, tokenFile, url } = options
     const kept = tokenFile === undefined ? KeptToken.none : KeptToken.inFile(tokenFile)
     const control = yield* Control.make(options, yield* Http.make, kept)
-    const host = { control, instances: Instances.make(control) }
+    const host = { control, instances: Instances.make(control, options.leaveTimeout) }
     return {
       name,
       kind: "agentctl",

@@ -240,7 +240,7 @@ export const make = Effect.fnUntraced(function*() {
     if (request.headers.authorization !== `Bearer ${token()}`) return send(401, { error: "invalid auth token" })
     const id = /^\/api\/v1\/instances\/(.+)$/.exec(url)?.[1]
     if (url === "/api/v1/instances" && method === "POST") {
-      const made = `exec-${++created}`
+      const made = typeof body["id"] === "string" ? body["id"] : `exec-${++created}`
       instances.set(made, { ...body, id: made, port: told })
       return send(201, { id: made, port: told })
     }
