@@ -52,9 +52,11 @@ export const make = (
       name,
       kind: "agentctl",
       health: Effect.mapError(control.health, toAgentError),
-      once: Effect.map(Effect.orElseSucceed(kept.read, () => undefined), (before) => nonce !== undefined && token === undefined && before === undefined),
+      once: Effect.map(Effect.orElseSucceed(kept.read, () => undefined), (before) =>
+        nonce !== undefined && token === undefined && before === undefined),
       description: options.description ?? `${options.command ?? "an agent"} behind ${new URL(url).origin}`,
-      connect: (session) => connect(options, host, session)
+      connect: (session) =>
+        connect(options, host, session)
     }
   })
 

@@ -47,7 +47,8 @@ export const inFile = (file: string): KeptToken => {
     new HostError({
       reason: "Unauthorized",
       method: "tokenFile",
-      message: `the token of the agent host cannot be kept in ${file}, which is ${kind}: name a file as tokenFile; it is made when it is missing`
+      message:
+        `the token of the agent host cannot be kept in ${file}, which is ${kind}: name a file as tokenFile; it is made when it is missing`
     })
 
   /** One whose rights were widened after it was written, or that somebody has put there. */

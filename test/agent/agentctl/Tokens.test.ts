@@ -101,7 +101,8 @@ describe("the token of a host", () => {
       fs.mkdirSync(file, { recursive: true })
       expect(yield* Effect.flip(connect())).toMatchObject({
         _tag: "AgentAuthRequired",
-        message: `the token of the agent host cannot be kept in ${file}, which is a folder: name a file as tokenFile; it is made when it is missing`
+        message:
+          `the token of the agent host cannot be kept in ${file}, which is a folder: name a file as tokenFile; it is made when it is missing`
       })
       fs.rmdirSync(file)
       execFileSync("mkfifo", [file])
