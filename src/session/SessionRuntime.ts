@@ -326,6 +326,7 @@ export const make = Effect.fnUntraced(function*(options: {
           new SessionBusy({
             sessionId,
             runId: turn.id,
+            ...(turn.cancelled ? { stopping: true } : {}),
             message:
               `session ${sessionId} is in a turn; wait for its end, cancel it, or send whenBusy "queue" or "steer"`
           })
