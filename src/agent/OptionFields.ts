@@ -10,6 +10,20 @@ import { LastingOrNone } from "../domain/Lasting.js"
 /** How long something may take. @since 0.1.0 */
 export const Wait = Schema.optional(Schema.Union(Schema.DurationFromSelf, LastingOrNone))
 
+const whole = (from: 0 | 1) =>
+  Schema.optional(
+    Schema.Int.pipe(Schema.greaterThanOrEqualTo(from)).annotations({
+      message: ({ actual }) => ({
+        message: `must be a whole number from ${from}, not ${JSON.stringify(actual)}`,
+        override: true
+      })
+    })
+  )
+/** How many. @since 0.1.0 */
+export const Count = whole(1)
+/** How many, or none at all. @since 0.1.0 */
+export const CountOrNone = whole(0)
+
 /** Secrets are given `Redacted`. */
 const Named = Schema.Record({
   key: Schema.String,

@@ -7,6 +7,7 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import type { HttpClient } from "@effect/platform/HttpClient"
 import type * as Path from "@effect/platform/Path"
 import * as EffectConfig from "effect/Config"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -133,8 +134,12 @@ export const loopAgents = Effect.promise(() => import("./loop/LoopAgents.js"))
 export const tokenFile = (data: string, url: string): string =>
   `${data}/tokens/${new URL(url).origin.replaceAll(/[^\w.-]+/g, "-")}`
 
+/** Half of what the end of everything may take: what is in flight at the gateway ends before the sessions. */
+const leaveTimeout = ({ settings: { grace = 10 } }: Config.Loaded) => Duration.seconds(grace / 2)
+
 const driver = (
   offer: Offer,
+  loaded: Config.Loaded,
   data: Option.Option<string>
 ): Effect.Effect<Agent, CliError, Scope.Scope | EventLog | HttpClient> => {
   switch (offer.kind) {
@@ -143,6 +148,7 @@ const driver = (
     case "agentctl":
       return AgentctlAgent.make(offer.name, {
         ...offer.options,
+        leaveTimeout: offer.options.leaveTimeout ?? leaveTimeout(loaded),
         tokenFile: offer.options.tokenFile ??
           Option.getOrUndefined(Option.map(data, (data) => tokenFile(data, offer.options.url)))
       })
@@ -164,7 +170,7 @@ export const layer = (
       Effect.map(
         Effect.forEach(
           all,
-          (offer) => Effect.map(driver(offer, data), (agent) => ({ ...agent, coalesce: offer.coalesce }))
+          (offer) => Effect.map(driver(offer, loaded, data), (agent) => ({ ...agent, coalesce: offer.coalesce }))
         ),
         makeAgents
       ))

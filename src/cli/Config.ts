@@ -22,7 +22,7 @@ import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as ParseResult from "effect/ParseResult"
+import type * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import { getSomes } from "effect/Record"
 import type * as Redacted from "effect/Redacted"
@@ -31,6 +31,7 @@ import * as Yaml from "yaml"
 import { Lasting } from "../domain/Lasting.js"
 import * as AgentConfig from "./AgentConfig.js"
 import { type CliError, unusable } from "./CliError.js"
+import * as Faults from "./Faults.js"
 import * as Logging from "./Logging.js"
 import * as Secret from "./Secret.js"
 
@@ -148,26 +149,15 @@ const File = Schema.Struct({
 
 const strict = { errors: "all", onExcessProperty: "error" } as const
 
-/** What could stand there as a type is 17,000 characters for a whole file. */
-const inWords = (message: string): string => {
-  const [, list, actual] = /^Expected (?:\{|(ReadonlyArray<|readonly \[)).*, actual (.*)$/s.exec(message) ?? []
-  return actual === undefined ? message : `must be ${list === undefined ? "keys with values" : "a list"}, not ${actual}`
-}
-
 const decode = <A, I>(
   schema: Schema.Schema<A, I>,
   input: unknown,
   where: (path: ReadonlyArray<PropertyKey>) => string
 ) =>
-  Either.mapLeft(Schema.decodeUnknownEither(schema, strict)(input), (error) => {
-    const faults = new Map<string, string>()
-    for (const { message, path } of ParseResult.ArrayFormatter.formatErrorSync(error)) {
-      // of a value with several forms each form has its complaint, and that it is there is one of them: the first says enough
-      if (message.startsWith("Expected undefined") || faults.has(where(path))) continue
-      faults.set(where(path), inWords(message.replace(/\s+/g, " ")))
-    }
-    return unusable(...Array.from(faults, ([where, message]) => `${where}: ${message}`))
-  })
+  Either.mapLeft(
+    Schema.decodeUnknownEither(schema, strict)(input),
+    ({ issue }) => unusable(...Faults.ofIssue(issue).map(({ message, path }) => `${where(path)}: ${message}`))
+  )
 
 const list = (text: string) => text.split(",").map((item) => item.trim())
 // what is no number is left as it is, for the schema to complain about

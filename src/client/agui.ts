@@ -109,7 +109,15 @@ export const resuming = (
   options: ResumeOptions = {}
 ): Fetch => {
   const { attempts = 20, delay = (n) => Resume.wait(n, Math.random(), 0), silence = Resume.idle } = options
+  /** Of the turn that is just being cancelled: what is asked after it is for the time after that. */
+  let cancelling: Promise<unknown> = Promise.resolve()
   return async (url, init) => {
+    if (/\/v1\/sessions\/[^/]+\/cancel$/.test(url)) {
+      const cancel = underlying(url, init)
+      cancelling = cancel.catch(() => {})
+      return cancel
+    }
+    await cancelling
     const first = await underlying(url, init)
     if (!isStream(first) || first.body === null) return first
     // the run's own: it is over when the caller aborts, and when nobody reads

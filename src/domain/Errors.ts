@@ -29,6 +29,8 @@ export class SessionClosed extends Schema.TaggedError<SessionClosed>()("SessionC
 export class SessionBusy extends Schema.TaggedError<SessionBusy>()("SessionBusy", {
   sessionId: SessionId,
   runId: RunId,
+  /** The turn was told to stop, and is about to end. */
+  stopping: Schema.optionalWith(Schema.Literal(true), { exact: true }),
   message
 }) {}
 

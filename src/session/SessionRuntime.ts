@@ -426,6 +426,7 @@ class Runtime implements SessionRuntime, AgentLink.Owner {
           new SessionBusy({
             sessionId,
             runId: turn.id,
+            ...(turn.cancelled ? { stopping: true } : {}),
             message:
               `session ${sessionId} is in a turn; wait for its end, cancel it, or send whenBusy "queue" or "steer"`
           })

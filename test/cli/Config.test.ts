@@ -201,13 +201,13 @@ describe("Config", () => {
   it.effect("what is no list, or has no keys, is told in a line, however much could stand there", () =>
     Effect.gen(function*() {
       expect(yield* faults(settings({ file: "holdfast" }))).toEqual([
-        "holdfast.yaml: must be keys with values, not \"holdfast\""
+        "holdfast.yaml: must be an object, not \"holdfast\""
       ])
       expect(yield* faults(settings({ file: "agents: []\nlimits: 5\nroots: /tmp\nallowedHosts: { a: 1 }" }))).toEqual([
-        "holdfast.yaml: allowedHosts: must be a list, not {\"a\":1}",
+        "holdfast.yaml: allowedHosts: must be a list, not an object",
         "holdfast.yaml: roots: must be a list, not \"/tmp\"",
-        "holdfast.yaml: limits: must be keys with values, not 5",
-        "holdfast.yaml: agents: must be keys with values, not []"
+        "holdfast.yaml: limits: must be an object, not 5",
+        "holdfast.yaml: agents: must be an object, not a list"
       ])
     }))
 

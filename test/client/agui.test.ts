@@ -271,6 +271,32 @@ describe("the client", () => {
       yield* Fiber.join(first)
     }))
 
+  it.scopedLive("asks for the next turn when the cancel of the last one has arrived, however long that is on its way", () =>
+    Effect.gen(function*() {
+      const running = yield* start(({ content, say }) =>
+        JSON.stringify(content).includes("go")
+          ? Effect.zipRight(say(text("I start")), Effect.never)
+          : say(text("I go on"))
+      )
+      const slow: typeof fetch = async (...request) => {
+        if (String(request[0]).endsWith("/cancel")) await new Promise((resolve) => setTimeout(resolve, 100))
+        return fetchOnce(...request)
+      }
+      const client = new ResumingHttpAgent({ ...config, fetch: slow, url: url(running.gateway.url) })
+      // as CopilotKit's Stop does
+      client.subscribe({
+        onTextMessageContentEvent: ({ event }) => {
+          if (event.delta !== "I start") return
+          void client.cancelTurn()
+          client.abortRun()
+        }
+      })
+      yield* run(client, "go")
+      const ran = yield* run(client, "on")
+      expect(ran.error).toBeUndefined()
+      expect(ran.events.at(-1)).toMatchObject({ type: EventType.RUN_FINISHED, outcome: { type: "success" } })
+    }))
+
   it.scopedLive("cancels the turn", () =>
     Effect.gen(function*() {
       const running = yield* start(({ say }) => Effect.zipRight(say(text("I start")), Effect.never))

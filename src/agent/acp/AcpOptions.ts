@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { McpServer, Values, Wait } from "../OptionFields.js"
+import { Count, McpServer, Values, Wait } from "../OptionFields.js"
 
 export { McpServer } from "../OptionFields.js"
 
@@ -26,7 +26,7 @@ export const AcpAgentOptions = Schema.Struct({
   /** From the spawn until the session is open; 30 seconds by default. */
   startTimeout: Wait,
   /** Of one message of the agent, in bytes; 16 MiB by default. */
-  maxMessageBytes: Schema.optional(Schema.Int.pipe(Schema.positive())),
+  maxMessageBytes: Count,
   /** How long the end waits after closing stdin, after SIGTERM and after SIGKILL; 2 seconds each by default. */
   grace: Schema.optional(Schema.Struct({ stdin: Wait, term: Wait, kill: Wait }))
 })

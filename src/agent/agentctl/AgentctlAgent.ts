@@ -47,14 +47,16 @@ export const make = (
     const { nonce, token, tokenFile, url } = options
     const kept = tokenFile === undefined ? KeptToken.none : KeptToken.inFile(tokenFile)
     const control = yield* Control.make(options, yield* Http.make, kept)
-    const host = { control, instances: Instances.make(control) }
+    const host = { control, instances: Instances.make(control, options.leaveTimeout) }
     return {
       name,
       kind: "agentctl",
       health: Effect.mapError(control.health, toAgentError),
-      once: Effect.map(kept.read, (before) => nonce !== undefined && token === undefined && before === undefined),
+      once: Effect.map(Effect.orElseSucceed(kept.read, () => undefined), (before) =>
+        nonce !== undefined && token === undefined && before === undefined),
       description: options.description ?? `${options.command ?? "an agent"} behind ${new URL(url).origin}`,
-      connect: (session) => connect(options, host, session)
+      connect: (session) =>
+        connect(options, host, session)
     }
   })
 

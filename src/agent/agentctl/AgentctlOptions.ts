@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { McpServer, Wait } from "../OptionFields.js"
+import { Count, McpServer, Wait } from "../OptionFields.js"
 
 const Secret = Schema.optional(Schema.RedactedFromSelf(Schema.String))
 
@@ -38,6 +38,8 @@ export const AgentctlOptions = Schema.Struct({
   description: Schema.optional(Schema.String),
   /** From the first request until the session is open; 60 seconds by default. */
   startTimeout: Wait,
+  /** How long the host may take to end what a session leaves there, before it is left behind with a warning in the log; 5 seconds by default. */
+  leaveTimeout: Wait,
   /** How long the host may say nothing, though it is asked for a sign of life, until its connection is taken for cut; 45 seconds by default. */
   idle: Wait,
   /** How long the host may be out of reach before it is given up; 30 seconds by default. */
@@ -45,7 +47,7 @@ export const AgentctlOptions = Schema.Struct({
   /** After how much silence a turn within which the connection was cut is given up; 5 minutes by default. */
   turnSilence: Wait,
   /** Of one frame, in bytes; 16 MiB by default. */
-  maxMessageBytes: Schema.optional(Schema.Int.pipe(Schema.positive()))
+  maxMessageBytes: Count
 })
 /** @since 0.1.0 */
 export type AgentctlOptions = typeof AgentctlOptions.Type

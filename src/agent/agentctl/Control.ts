@@ -29,6 +29,7 @@ export type Instance = typeof Created.Type
 export interface Control {
   readonly health: Effect.Effect<void, HostError>
   readonly create: (request: {
+    readonly id: string
     readonly workspace_path: string
     readonly session_id: string
     readonly env: Readonly<Record<string, string>>

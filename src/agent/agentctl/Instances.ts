@@ -4,8 +4,13 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import { IdSource } from "../../domain/Ids.js"
 import type { Control, Instance } from "./Control.js"
 import { HostError } from "./HostError.js"
 import * as Opening from "./Opening.js"
@@ -40,52 +45,91 @@ export interface Instances {
   readonly lease: (place: Place) => Effect.Effect<Lease, HostError, Scope.Scope>
 }
 
-/** How long the host may take to end something, or to say that it is there. */
-const patience = "10 seconds"
+/** How long the host may take to say that it is there. */
+const patience = Duration.seconds(10)
 
-const bounded = (effect: Effect.Effect<void, HostError>) =>
+/** Of what the host may have made though it did not say so, it is asked after so long, and after twice that again, for two minutes. */
+const askAgain = Schedule.exponential("1 second").pipe(Schedule.upTo("2 minutes"))
+
+const bounded = (effect: Effect.Effect<void, HostError>, within: Duration.Duration) =>
   Effect.timeoutFail(Effect.interruptible(effect), {
-    duration: patience,
+    duration: within,
     onTimeout: () =>
       new HostError({
         reason: "Unreachable",
         method: "instances",
-        message: `the agent host did not answer within ${patience}`
+        message: `the agent host did not answer within ${Duration.format(within)}`
       })
   })
 
-/** @since 0.1.0 */
-export const make = (control: Control): Instances => {
+/** Whether the host has said that it made nothing. */
+const isRefused = (cause: Cause.Cause<HostError>): boolean =>
+  Option.exists(Cause.failureOption(cause), ({ reason }) => reason !== "Unreachable" && reason !== "Malformed")
+
+/**
+ * `leaveTimeout` bounds all that is waited for of a host on the way out.
+ *
+ * @since 0.1.0
+ */
+export const make = (control: Control, leaveTimeout: Duration.DurationInput = "5 seconds"): Instances => {
   const kept = new Map<string, Lease>()
+  // a way out has two steps at most
+  const step = Duration.times(leaveTimeout, 1 / 2)
 
-  const stop = (instance: Instance) => bounded(Effect.asVoid(control.send(instance, "POST", "/api/v1/stop")))
+  const stop = (instance: Instance) => bounded(Effect.asVoid(control.send(instance, "POST", "/api/v1/stop")), step)
 
-  const create = Effect.fnUntraced(function*({ env, folder, keep, sessionId }: Place) {
+  const remove = (id: string, { sessionId }: Place) =>
+    Effect.catchAll(bounded(control.remove(id), step), ({ message }) =>
+      Effect.logWarning(
+        `the instance ${id} of session ${sessionId} may be left on its agent host, until the session is opened again: ${message}`
+      ))
+
+  /** The host may have made it, or may still: the request or its answer was lost. */
+  const reclaim = (id: string, place: Place, scope: Scope.Scope) => {
+    const found = Effect.zipRight(control.get(id), control.remove(id))
+    // what is asked once more at the end cannot be left out by an interruption that comes before it began
+    const later = found.pipe(
+      Effect.delay("1 second"),
+      Effect.retry(askAgain),
+      Effect.interruptible,
+      Effect.onInterrupt(() => remove(id, place)),
+      Effect.ignore
+    )
+    return Effect.uninterruptible(Effect.catchAll(bounded(found, step), () => Effect.forkIn(later, scope)))
+  }
+
+  const create = Effect.fnUntraced(function*(place: Place) {
+    const { env, folder, keep, sessionId } = place
     // the host is asked before anything of it is touched: what a killed gateway left there of this session is ended only when it can be
     // replaced
     const left = (yield* control.list).filter((instance) => instance.session_id === sessionId)
     yield* Effect.forEach(left, ({ id }) => control.remove(id), { discard: true })
     const scope = keep ?? (yield* Effect.scope)
+    const { next } = yield* IdSource
     let over = false
     const end = (instance: Instance) =>
       Effect.suspend(() => {
         if (over) return Effect.void
         over = true
         if (kept.get(sessionId)?.instance === instance) kept.delete(sessionId)
-        return Effect.ignore(bounded(control.remove(instance.id)))
+        return remove(instance.id, place)
       })
-    const instance = yield* Effect.acquireRelease(
-      control.create({ workspace_path: folder, session_id: sessionId, env }),
-      end
-    ).pipe(Scope.extend(scope))
+    // by a name of ours it is found again, whatever becomes of the answer
+    const id = yield* next(sessionId)
+    const instance = yield* Effect.uninterruptibleMask((restore) =>
+      restore(control.create({ id, workspace_path: folder, session_id: sessionId, env })).pipe(
+        Effect.onError((cause) => isRefused(cause) ? Effect.void : reclaim(id, place, scope)),
+        Effect.tap((instance) => Scope.addFinalizer(scope, end(instance)))
+      )
+    )
     const lease: Lease = {
       instance,
       numbers: { last: 0 },
       renewable: Effect.catchIf(
-        bounded(Effect.asVoid(Opening.status(control, instance))),
+        bounded(Effect.asVoid(Opening.status(control, instance)), patience),
         // a host that is there makes another one
         ({ reason }) => reason === "Gone",
-        () => bounded(Effect.asVoid(control.list))
+        () => bounded(Effect.asVoid(control.list), patience)
       ),
       leave: (clean) =>
         keep !== undefined && clean ? Effect.catchAll(stop(instance), () => end(instance)) : end(instance)

@@ -49,7 +49,10 @@ export const make = (options: {
   const { call, emit, fork } = options
   /** By the host's own id of the request, which is never used twice. */
   const permissions = new Map<string, { readonly end: End; readonly pendingId: string }>()
-  const asked = new Set<End>()
+  /** The host may list one whose answer is on its way, or was when it made the list. */
+  const answered = new Set<string>()
+  /** By the id of the host's request. */
+  const asked = new Map<string, End>()
   const say = (event: AgentEvent) => emit({ _tag: "Said", event })
 
   const permission: OpenQuestions["permission"] = (fields) => {
@@ -59,7 +62,7 @@ export const make = (options: {
       return say({ type: "Warning", message: "a permission that the agent asks for could not be read", detail })
     }
     const { pendingId, request, requestId } = found
-    if (permissions.has(requestId)) return Effect.void
+    if (permissions.has(requestId) || answered.has(requestId)) return Effect.void
     const end = Deferred.unsafeMake<ElicitationOutcome>(FiberId.none)
     permissions.set(requestId, { end, pendingId })
     const ids = { request_id: requestId, pending_id: pendingId }
@@ -70,16 +73,18 @@ export const make = (options: {
       reply: (answer) =>
         Effect.sync(() => {
           permissions.delete(requestId)
+          answered.add(requestId)
           const option_id = Questions.toOption(found, answer)
           const told = option_id === undefined
             ? call("agent.permissions.cancel", ids, { again: true })
             : call("agent.permissions.resolve", { ...ids, option_id }, { again: true })
           // the host may be out of reach for a while
-          fork(Effect.catchAll(Effect.asVoid(told), ({ message }) =>
+          fork(Effect.catchAll(Effect.asVoid(told), ({ message }) => {
             // said twice because of a cut, or over already: the agent has gone on
-            /already_resolved|permission_stale|not_found/.test(message)
-              ? Effect.void
-              : say({ type: "Warning", message: `an answer did not reach the agent: ${message}` })))
+            if (/already_resolved|permission_stale|not_found/.test(message)) return Effect.void
+            answered.delete(requestId)
+            return say({ type: "Warning", message: `an answer did not reach the agent: ${message}` })
+          }))
         })
     })
   }
@@ -111,8 +116,9 @@ export const make = (options: {
     Either.match(Questions.ofAsked(payload), {
       onLeft: (issues) => Effect.ignore(respond(Wire.failure(id, action, "VALIDATION_ERROR", Issues.toText(issues)))),
       onRight: (question) => {
+        if (asked.has(id)) return Effect.void
         const end = Deferred.unsafeMake<ElicitationOutcome>(FiberId.none)
-        asked.add(end)
+        asked.set(id, end)
         return emit({
           _tag: "Asked",
           request: question.request,
@@ -120,7 +126,8 @@ export const make = (options: {
           reply: (answer) =>
             Effect.suspend(() => {
               // over already: nobody waits at the other end
-              if (!asked.delete(end)) return Effect.void
+              if (asked.get(id) !== end) return Effect.void
+              asked.delete(id)
               return Effect.ignore(
                 respond(Wire.response(id, action, { pending_id: id, ...Questions.toAnswers(question.asked, answer) }))
               )
@@ -131,7 +138,7 @@ export const make = (options: {
 
   const allOver = (reason: string) =>
     Effect.sync(() => {
-      for (const end of asked) withdraw(end, reason)
+      for (const end of asked.values()) withdraw(end, reason)
       asked.clear()
     })
 

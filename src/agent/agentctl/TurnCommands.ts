@@ -52,8 +52,11 @@ export const make = (options: {
   /** A prompt of which nobody can tell whether the host has it. */
   let doubtful: number | undefined
 
+  /** The host takes requests in any order: a prompt that follows a cancel too soon would be what is cancelled. */
+  const oneAtATime = Effect.unsafeMakeSemaphore(1).withPermits(1)
+
   /** Whether the host says that no turn is open any more. */
-  const stop = Effect.flatMap(
+  const stop = oneAtATime(Effect.flatMap(
     // the host itself gives the agent three seconds
     call("agent.cancel", null, { again: true, timeout: "40 seconds" }),
     ({ error, success }) => {
@@ -61,7 +64,7 @@ export const make = (options: {
       const message = `the agent did not stop: ${Wire.string(error) ?? "the host does not say why"}`
       return Effect.fail(new AgentRequestFailed({ method: "agent.cancel", code: 0, message }))
     }
-  )
+  ))
 
   /** Its words must not be taken for those of the next turn. */
   const clear = Effect.suspend(() => {
@@ -85,7 +88,7 @@ export const make = (options: {
 
   const prompt: TurnCommands["prompt"] = (run, content) =>
     Effect.zipRight(
-      clear,
+      Effect.zipRight(clear, oneAtATime(Effect.void)),
       Effect.suspend(() => {
         const generation = turns.begin(run)
         return give(content, { prompt_generation: generation }).pipe(

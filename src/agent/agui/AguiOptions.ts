@@ -5,7 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { Values, Wait } from "../OptionFields.js"
+import { Count, CountOrNone, Values, Wait } from "../OptionFields.js"
 
 const Endpoint = Schema.String.pipe(
   Schema.filter((text) => {
@@ -48,9 +48,9 @@ export const AguiAgentOptions = Schema.Struct({
   /** How long a run that was told to stop may take to end by itself, where it can be told; 2 seconds by default. */
   cancelGrace: Wait,
   /** Of one event, in characters; 10 Mi by default. */
-  maxEventCharacters: Schema.optional(Schema.Int.pipe(Schema.positive())),
+  maxEventCharacters: Count,
   /** How much of the conversation is sent with a run, in characters, oldest turns left out; 512 Ki by default. 0: the prompt only. */
-  maxHistoryCharacters: Schema.optional(Schema.Int.pipe(Schema.nonNegative()))
+  maxHistoryCharacters: CountOrNone
 })
 /** @since 0.1.0 */
 export type AguiAgentOptions = typeof AguiAgentOptions.Type

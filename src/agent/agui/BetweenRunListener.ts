@@ -17,6 +17,7 @@ import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
 import { AgentLost } from "../../domain/Errors.js"
 import { freshRunId, type RunId } from "../../domain/Ids.js"
@@ -36,7 +37,7 @@ const isFinal = ({ status }: SseError): boolean => status === 404 || status === 
 /** How long a run that nobody knows waits for ours to begin. */
 const patience = "5 seconds"
 
-/** How many event ids are remembered. */
+/** How many events are remembered by their ids. */
 const most = 1024
 
 /** What came on one connection. */
@@ -120,8 +121,10 @@ const connection = ({ thread, turns }: Begun, seen: Set<string>) => {
   const onFrame = ({ data, id }: SseEvent) =>
     Effect.gen(function*() {
       if (id !== undefined && id !== "") {
-        if (seen.has(id)) return
-        seen.add(id)
+        // with what it says: a server that was started anew may give the ids again, to other events
+        const key = `${id} ${data.length} ${Hash.string(data)}`
+        if (seen.has(key)) return
+        seen.add(key)
         if (seen.size > most) {
           for (const oldest of seen) {
             seen.delete(oldest)

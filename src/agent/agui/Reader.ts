@@ -50,6 +50,8 @@ export const make = (conversation: Conversation): Reader => {
   const roles = new Map<string, string>()
   const subjects = new Map<string, string>()
   let state: unknown
+  /** A change did not fit: what the state is, only the next snapshot tells. */
+  let adrift = false
   let session: string | undefined
 
   const changed = (after: unknown): ReadonlyArray<AgentEvent> => {
@@ -99,13 +101,15 @@ export const make = (conversation: Conversation): Reader => {
       case EventType.TOOL_CALL_RESULT:
         return calls.tell(event)
       case EventType.STATE_SNAPSHOT:
+        adrift = false
         return [...changed(event.snapshot), ...isOnlyOurs(event.snapshot) ? [] : extension(event, event.snapshot)]
       case EventType.STATE_DELTA: {
         const foreign = event.delta.filter((operation) => !Ours.isOurState(operation))
         return [
-          ...Either.match(Patch.apply(state ?? {}, event.delta), {
+          ...adrift ? [] : Either.match(Patch.apply(state ?? {}, event.delta), {
             onLeft: (fault): ReadonlyArray<AgentEvent> => {
               state = undefined
+              adrift = true
               const message = `a change of the agent's state does not fit it, so it is not known any more: ${fault}`
               return [{ type: "Warning", message }]
             },

@@ -10,6 +10,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Agents } from "../../agent/Agent.js"
 import type { AnswerIssue } from "../../domain/Elicitation.js"
 import type {
@@ -21,7 +22,7 @@ import type {
   SessionClosed
 } from "../../domain/Errors.js"
 import { CursorExpired, SessionBusy } from "../../domain/Errors.js"
-import type { SessionId } from "../../domain/Ids.js"
+import type { RunId, SessionId } from "../../domain/Ids.js"
 import * as Issues from "../../domain/Issues.js"
 import type { Session } from "../../domain/Session.js"
 import type { Reader } from "../../log/EventLog.js"
@@ -135,16 +136,30 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
     return yield* sessions.create({ ...props, agent, id: thread.id })
   })
 
+  /** Waits for the run's end, which is not told before `after`. */
+  const ended = (session: SessionId, runId: RunId, after: number) =>
+    sessions.events({ session, after }).pipe(
+      Stream.filter((entry) => entry.type === "RunEnded" && entry.json.includes(`"${runId}"`)),
+      Stream.take(1),
+      Stream.runDrain
+    )
+
   const prompted = Effect.fnUntraced(function*(
     { head, id }: Session,
     said: RunAgentInput.Said,
     input: RunAgentInput.RunAgentInput
   ) {
     const { asked } = said.said.length > 1 ? yield* projection.at(id, head) : State.initial(id)
-    const { runId, seq } = yield* sessions.prompt(id, {
+    const prompt = sessions.prompt(id, {
       content: RunAgentInput.promptOf(said, asked),
       idempotencyKey: input.runId
-    }).pipe(
+    })
+    const { runId, seq } = yield* prompt.pipe(
+      // who has stopped a turn means it to be over: a client's Stop is followed by the next message at once
+      Effect.catchIf(
+        (error) => error._tag === "SessionBusy" && error.stopping === true,
+        (error) => error._tag === "SessionBusy" ? Effect.zipRight(ended(id, error.runId, head), prompt) : error
+      ),
       // to queue and to steer are no words of this protocol
       Effect.catchTag("SessionBusy", ({ runId }) => {
         const message = `the thread is in a turn; wait for its end, or cancel it with POST /v1/sessions/${id}/cancel`

@@ -112,7 +112,9 @@ class Exchange<E> {
     return Effect.async<void>((resume) => {
       if (this.closed) return resume(Effect.void)
       this.sent.once("close", () => resume(Effect.void))
-      this.sent.destroy()
+      // a request that has no socket yet would be closed before the one that its agent is just making (Node 20)
+      if (this.sent.socket === null) this.sent.once("socket", () => this.sent.destroy())
+      else this.sent.destroy()
       // or it is told of the cut by an error whose stack nobody reads, and that takes as long as all the rest
       this.response?.destroy()
     })

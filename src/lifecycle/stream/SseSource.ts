@@ -136,7 +136,13 @@ export const make = Effect.fnUntraced(function*(options: {
   const check = (answer: HttpText.Answer<SseError>) => {
     const { headers, status } = answer
     const type = headers["content-type"] ?? "no content type"
-    if (status === 200 && type.startsWith("text/event-stream")) return Effect.succeed(answer.pull)
+    const isStream = status === 200 && type.startsWith("text/event-stream")
+    const encoding = headers["content-encoding"] ?? "identity"
+    if (isStream && encoding !== "identity") {
+      const message = `${url} answered with events that are compressed (${encoding}), which was not asked for`
+      return Effect.fail(failed("Refused", message, { status, body: "" }))
+    }
+    if (isStream) return Effect.succeed(answer.pull)
     const { location } = headers
     const message = status === 200
       ? `${url} answered with ${type} and not with text/event-stream`
@@ -212,6 +218,8 @@ export const make = Effect.fnUntraced(function*(options: {
           headers: {
             ...request.headers,
             accept: "text/event-stream",
+            // what is compressed comes when a block is full, and not when it is said
+            "accept-encoding": "identity",
             "cache-control": "no-cache",
             ...(Option.isSome(last) ? { "last-event-id": last.value } : {})
           },

@@ -3,11 +3,28 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import { FaultyNetwork } from "holdfast/testing"
 import { it, leakFreeFile } from "holdfast/testing/vitest"
 import * as Content from "../../../src/domain/Content.js"
-import { connected, events, eventually, open, prompt, question, run, texts, until, untilTurnEnded } from "./fixture.js"
+import * as FakeHost from "./FakeHost.js"
+import {
+  agentOf,
+  connected,
+  events,
+  eventually,
+  open,
+  prompt,
+  question,
+  run,
+  texts,
+  until,
+  untilTurnEnded
+} from "./fixture.js"
 
 leakFreeFile()
 
@@ -93,6 +110,51 @@ describe("a turn", () => {
     }))
 })
 
+describe("a cancel that its host takes late", () => {
+  it.scopedLive("stops no turn that was prompted after it: that one waits", () =>
+    Effect.gen(function*() {
+      const { connection, host } = yield* connected()
+      host.onPrompt = () => {}
+      yield* prompt(connection, 1)
+      host.faults.hold = new Set(["agent.cancel"])
+      const cancelling = yield* Effect.fork(connection.cancel)
+      yield* eventually(() => host.asked.some(({ action }) => action === "agent.cancel"))
+      // the turn was at its end anyway
+      host.complete(1)
+      yield* untilTurnEnded(connection)
+      const prompting = yield* Effect.fork(prompt(connection, 2))
+      // whatever was sent before is there now
+      yield* connection.stderr
+      host.letGo()
+      yield* Fiber.join(cancelling)
+      yield* Fiber.join(prompting)
+      host.complete(2)
+      expect((yield* untilTurnEnded(connection)).at(-1)).toMatchObject({
+        run: run(2),
+        result: { _tag: "Stopped", stopReason: "end_turn" }
+      })
+    }))
+})
+
+describe("a host that does not answer any more", () => {
+  it.scopedLive("SM1 keeps nobody who leaves it for longer than it may", () =>
+    Effect.gen(function*() {
+      const host = yield* FakeHost.make()
+      const network = yield* FaultyNetwork.make({ port: host.port })
+      host.tellPort(network.port)
+      const agent = yield* agentOf({ ...host, url: network.url }, { leaveTimeout: Duration.millis(200) })
+      const session = yield* Scope.make()
+      const scope = yield* Scope.make()
+      yield* Scope.extend(agent.connect({ ...open, keep: session }), scope)
+      yield* network.stall
+      yield* Effect.zipRight(Scope.close(scope, Exit.void), Scope.close(session, Exit.void)).pipe(
+        // ten seconds are a gateway's grace
+        Effect.timeoutFail({ duration: "9 seconds", onTimeout: () => "it is still waited for" }),
+        Logger.withMinimumLogLevel(LogLevel.None)
+      )
+    }))
+})
+
 describe("a connection that is cut", () => {
   it.scopedLive(
     "20 times in a burst: what the host delivers arrives once and in order, and the gaps are told",
@@ -152,6 +214,25 @@ describe("a connection that is cut", () => {
         { action: "agent.permissions.resolve", payload: { request_id: "p1", option_id: "allow" } },
         { action: "agent.permissions.cancel", payload: { request_id: "p2" } }
       ])
+    }))
+
+  it.scopedLive("asks no permission again whose answer is still on its way, though the host lists it", () =>
+    Effect.gen(function*() {
+      const { connection, host, network } = yield* connected()
+      host.onPrompt = () => host.permission("p1")
+      yield* prompt(connection, 1)
+      const asked = yield* question(connection)
+      host.faults.hold = new Set(["agent.permissions.resolve"])
+      yield* asked.reply(Option.some({ action: "accept", content: { optionId: "allow" } }))
+      const times = (action: string) => host.asked.filter((each) => each.action === action).length
+      yield* eventually(() => times("agent.permissions.resolve") === 1)
+      yield* network.cut
+      yield* eventually(() => times("agent.permissions.list") === 1 && times("agent.permissions.resolve") === 2)
+      yield* connection.stderr
+      host.letGo()
+      yield* eventually(() => host.permissions.size === 0)
+      host.complete(1)
+      expect((yield* untilTurnEnded(connection)).map(({ _tag }) => _tag)).not.toContain("Asked")
     }))
 
   it.scopedLive("withdraws what the host does not wait for any more", () =>
@@ -292,6 +373,22 @@ describe("questions of the host's MCP tool", () => {
       options: [{ option_id: "q1_opt1", label: "PG" }, { option_id: "q1_opt2", label: "SQLite", description: "a file" }]
     }]
   }
+
+  it.scopedLive("that come twice under one id are one question", () =>
+    Effect.gen(function*() {
+      const { connection, host } = yield* connected()
+      void host.request("m1", "mcp.ask_user_question", payload)
+      const answered = host.request("m1", "mcp.ask_user_question", payload)
+      const asked = yield* question(connection)
+      host.event({ type: "error", error: "that was all" })
+      const more = yield* until(connection, (signal) => JSON.stringify(signal).includes("that was all"))
+      expect(more.map(({ _tag }) => _tag)).not.toContain("Asked")
+      yield* asked.reply(Option.some({ action: "accept", content: { q1: "q1_opt1" } }))
+      expect(yield* Effect.promise(() => answered)).toMatchObject({ id: "m1", type: "response" })
+      // and when it is over, the id may come again
+      void host.request("m1", "mcp.ask_user_question", payload)
+      yield* question(connection)
+    }))
 
   it.scopedLive("become a form, and the answer goes back on the same id", () =>
     Effect.gen(function*() {

@@ -17,6 +17,8 @@ export interface Faults {
   neverAcknowledge: boolean
   /** Requests with these actions are never answered. */
   mute: ReadonlySet<string>
+  /** Requests with these actions are answered when they are let go. */
+  hold: ReadonlySet<string>
   /** Another instance has the port: the guard refuses. */
   recycled: boolean
   /** HTTP routes that begin so are answered with this status and body. */
@@ -62,6 +64,8 @@ export interface FakeHost {
   readonly workspace: (message: Fields) => void
   readonly workspaceRaw: (frame: string) => void
   readonly workspaceHeard: ReadonlyArray<Fields>
+  /** Answers what was held. */
+  readonly letGo: () => void
   /** Says goodbye to those who are connected to the agent stream. */
   readonly closeReaders: (code: number) => void
   /** Those who are connected to it. */
@@ -97,6 +101,7 @@ export const make = Effect.fnUntraced(function*() {
     duplicate: false,
     neverAcknowledge: false,
     mute: new Set(),
+    hold: new Set(),
     recycled: false,
     answer: undefined,
     load: undefined,
@@ -200,17 +205,25 @@ export const make = Effect.fnUntraced(function*() {
     }
   }
 
+  const held: Array<() => void> = []
+
   const hear = (socket: WebSocket, text: string) => {
     const { action, id, payload, type } = JSON.parse(text)
     if (type !== "request") return waiting.get(id)?.(JSON.parse(text))
     asked.push({ action, payload })
     lastId = id
     if (faults.mute.has(action)) return
+    if (faults.hold.has(action)) held.push(() => respond(socket, id, action, payload))
+    else respond(socket, id, action, payload)
+  }
+
+  const respond = (socket: WebSocket, id: string, action: string, payload: Fields) => {
     const said = answer(action, payload ?? {})
     const failed = "code" in said
     const body = failed ? { code: said["code"], message: said["error"] } : said
     socket.send(JSON.stringify({ id, type: failed ? "error" : "response", action, payload: body }))
-    if (action === "agent.prompt") host.onPrompt({ text: payload.text, generation: payload.prompt_generation })
+    if (action !== "agent.prompt") return
+    host.onPrompt({ text: String(payload["text"]), generation: Number(payload["prompt_generation"]) })
   }
 
   const server = http.createServer((request, response) => {
@@ -240,7 +253,7 @@ export const make = Effect.fnUntraced(function*() {
     if (request.headers.authorization !== `Bearer ${token()}`) return send(401, { error: "invalid auth token" })
     const id = /^\/api\/v1\/instances\/(.+)$/.exec(url)?.[1]
     if (url === "/api/v1/instances" && method === "POST") {
-      const made = `exec-${++created}`
+      const made = typeof body["id"] === "string" ? body["id"] : `exec-${++created}`
       instances.set(made, { ...body, id: made, port: told })
       return send(201, { id: made, port: told })
     }
@@ -377,6 +390,10 @@ export const make = Effect.fnUntraced(function*() {
       for (const peer of workspaces) peer.send(frame)
     },
     workspaceHeard,
+    letGo: () => {
+      faults.hold = new Set()
+      for (const answer of held.splice(0)) answer()
+    },
     closeReaders: (code) => {
       for (const reader of readers) {
         reader.close(code)

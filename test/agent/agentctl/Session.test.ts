@@ -40,13 +40,14 @@ describe("a session of an agent behind a host", () => {
       const { finish, history, host, prompt, session, sessions } = yield* setup({ command: "an-agent" })
       yield* finish(session, yield* prompt(session))
       const before = host.calls.length
+      const instances = [...host.instances.keys()]
       yield* Effect.flatten(sessions.restart(session, "requested"))
       expect(host.calls.slice(before).filter((call) => !call.startsWith("GET"))).toStrictEqual([
         "POST /api/v1/stop",
         "POST /api/v1/agent/configure",
         "POST /api/v1/start"
       ])
-      expect([...host.instances.keys()]).toStrictEqual(["exec-1"])
+      expect([...host.instances.keys()]).toStrictEqual(instances)
       // a number that an earlier prompt of the instance had is never given again: a late end cannot be the next turn's
       host.onPrompt = ({ generation }) => {
         host.complete(1)
@@ -70,6 +71,7 @@ describe("a session of an agent behind a host", () => {
       host.onPrompt = () => host.chunk("I work")
       const run = yield* prompt(session)
       yield* seen(session, "TextChunk")
+      const instances = [...host.instances.keys()]
       host.faults.neverAcknowledge = true
       yield* sessions.cancel(session)
       expect((yield* finish(session, run)).at(-1)?.event).toMatchObject({ outcome: { _tag: "Cancelled" } })
@@ -78,10 +80,12 @@ describe("a session of an agent behind a host", () => {
       expect((yield* finish(session, yield* prompt(session))).at(-1)?.event).toMatchObject({
         outcome: { _tag: "Completed" }
       })
-      expect([...host.instances.keys()]).toStrictEqual(["exec-1"])
+      expect([...host.instances.keys()]).toStrictEqual(instances)
       host.faults.unstoppable = true
       yield* Effect.flatten(sessions.restart(session, "requested"))
-      expect(host.calls.filter((call) => call.startsWith("DELETE"))).toStrictEqual(["DELETE /api/v1/instances/exec-1"])
+      expect(host.calls.filter((call) => call.startsWith("DELETE"))).toStrictEqual(
+        instances.map((id) => `DELETE /api/v1/instances/${id}`)
+      )
       expect(host.instances.size).toBe(1)
       expect(hows(yield* history(session))).toStrictEqual(["opened", "resumed", "resumed"])
     }))
@@ -131,6 +135,7 @@ describe("a session of an agent behind a host", () => {
   it.scopedLive("leaves no instance to the next connection whose agent spoke while nobody listened: its words would be the next one's", () =>
     Effect.gen(function*() {
       const { finish, host, prompt, seen, session } = yield* setup()
+      const [instance] = host.instances.keys()
       host.raw("[1]")
       yield* eventually(() => host.readers() === 0)
       host.chunk("said to nobody")
@@ -138,7 +143,7 @@ describe("a session of an agent behind a host", () => {
       const events = yield* finish(session, yield* prompt(session))
       expect(events.map(({ event }) => event.type)).not.toContain("TextChunk")
       expect(events.at(-1)?.event).toMatchObject({ outcome: { _tag: "Completed" } })
-      expect([...host.instances.keys()]).not.toContain("exec-1")
+      expect([...host.instances.keys()]).not.toContain(instance)
     }))
 
   it.scopedLive("goes on when its host was started anew with the same nonce: a run that was open is lost, the next one is not", () =>

@@ -7,6 +7,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import { it, leakFreeFile } from "holdfast/testing/vitest"
+import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { temporary } from "../../program.js"
@@ -94,14 +95,38 @@ describe("the token of a host", () => {
       expect(handshakes(host)).toBe(1)
     }))
 
-  it.scopedLive("whose file cannot be read: that is said, and nothing of a token is left beside it", () =>
+  it.scopedLive("whose file is none: that is said before the nonce is used up, and nobody waits for a pipe's writer", () =>
     Effect.gen(function*() {
-      const { connect, file } = yield* setup
+      const { connect, file, host } = yield* setup
       fs.mkdirSync(file, { recursive: true })
-      yield* Logger.withMinimumLogLevel(connect(), LogLevel.None)
+      expect(yield* Effect.flip(connect())).toMatchObject({
+        _tag: "AgentAuthRequired",
+        message:
+          `the token of the agent host cannot be kept in ${file}, which is a folder: name a file as tokenFile; it is made when it is missing`
+      })
+      fs.rmdirSync(file)
+      execFileSync("mkfifo", [file])
+      expect((yield* Effect.flip(connect())).message).toContain(`${file}, which is a pipe: name a file`)
+      expect(handshakes(host)).toBe(0)
       expect(fs.readdirSync(path.dirname(file))).toStrictEqual(["host"])
-      const error = yield* Effect.flip(connect())
-      expect(error.message).toContain(`${file} cannot be read (EISDIR`)
+    }))
+
+  it.scopedLive("that others can read is used, and its owner is told once what would be right", () =>
+    Effect.gen(function*() {
+      const { connect, file, host } = yield* setup
+      yield* connect()
+      fs.chmodSync(file, 0o644)
+      const lines: Array<string> = []
+      const logger = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
+      const agent = yield* agentOf(host, { tokenFile: file })
+      yield* Effect.scoped(agent.connect(open)).pipe(
+        Effect.zipRight(agent.once),
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+      expect(lines).toStrictEqual([
+        `others can use the token of the agent host in ${file} (mode 644): chmod 600 ${file}`
+      ])
+      expect(handshakes(host)).toBe(1)
     }))
 
   it.scopedLive("is one for all who share its file, though they come at once", () =>

@@ -40,6 +40,24 @@ describe("AG3 what an agent says between runs", () => {
       expect(server.inputs).toHaveLength(0)
     }))
 
+  it.scopedLive("is heard, too, from a server that was started anew and numbers its events from the beginning again", () =>
+    Effect.gen(function*() {
+      const again = JSON.stringify(task("t1"))
+      const server = yield* start({
+        events: ({ cut, number, raw }) => {
+          raw(`id: 1\ndata: ${number === 1 ? again : JSON.stringify(task("t2"))}\n\n`)
+          // and what it tells again is what it was
+          raw(`id: 2\ndata: ${number === 1 ? JSON.stringify(task("t3")) : again}\n\n`)
+          if (number === 1) setTimeout(cut, 50)
+        }
+      })
+      const agent = yield* connect(options(server.url))
+      yield* agent.take(isTask("t2"))
+      server.say(task("t4"))
+      yield* agent.take(isTask("t4"))
+      expect(agent.said.filter(isTask("t1"))).toHaveLength(1)
+    }))
+
   it.scopedLive("is a run of its own when it is a turn, with the run that it comes from", () =>
     Effect.gen(function*() {
       const server = yield* start({ run: (run) => reply(run, "hello") })
@@ -106,9 +124,10 @@ describe("AG3 what an agent says between runs", () => {
       expect(agent.said.filter(isTask("t1"))).toHaveLength(1)
       expect(agent.said.filter(({ _tag }) => _tag === "RunOpened")).toHaveLength(1)
 
+      const stored = [1, 2, 3].map((id) => JSON.stringify(task(`n${id}`)))
       const numbered = yield* start({
         events: ({ last, number, raw }) => {
-          const frame = (id: number) => `id: ${id}\ndata: ${JSON.stringify(task(`n${id}`))}\n\n`
+          const frame = (id: number) => `id: ${id}\ndata: ${stored[id - 1]}\n\n`
           // one that was sent already comes again, on the same connection, too
           if (number === 1) raw(`retry: 1\n${frame(1)}${frame(2)}${frame(2)}: the end\n\n`)
           else raw(`${frame(Number(last))}${frame(Number(last) + 1)}`)

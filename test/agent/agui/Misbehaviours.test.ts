@@ -1,7 +1,7 @@
 import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { it, leakFreeFile } from "holdfast/testing/vitest"
-import { message, type Run, start, started } from "./server.js"
+import { finished, message, type Run, start, started } from "./server.js"
 import { connect, texts } from "./support.js"
 
 leakFreeFile()
@@ -49,6 +49,11 @@ const cases: ReadonlyArray<readonly [what: string, run: (run: Run) => void, erro
     "an error",
     (run) => run.send(started(run.input), { type: "RUN_ERROR", message: "no model", code: "E1", timestamp: null }),
     { _tag: "AgentRequestFailed", method: "run", message: "the agent failed (E1): no model" }
+  ],
+  [
+    "a compressed stream, which was not asked for",
+    (run) => run.refuse(200, { "content-type": "text/event-stream", "content-encoding": "gzip" }, "\u001f"),
+    { _tag: "AgentProtocolError", message: expect.stringMatching(/compressed \(gzip\)/) }
   ],
   [
     "401",
@@ -130,6 +135,24 @@ describe("AG2 a server that answers with", () => {
         _tag: "Failed",
         error: { _tag: "AgentUnreachable", message: expect.stringMatching(/WRONG_VERSION_NUMBER|EPROTO|ECONNRESET/) }
       })
+    }))
+
+  it.scopedLive("a change that does not fit the state: it is said once, and what follows is not taken for a state", () =>
+    Effect.gen(function*() {
+      const change = (path: string) => ({ type: "STATE_DELTA", delta: [{ op: "replace", path, value: 2 }] })
+      const add = { type: "STATE_DELTA", delta: [{ op: "add", path: "/b", value: 1 }] }
+      const server = yield* start({
+        run: (run) => {
+          const told = run.number === 1
+            ? [change("/a/x"), change("/a/x"), add]
+            : [{ type: "STATE_SNAPSHOT", snapshot: { a: 1 } }, change("/a"), add]
+          run.send(started(run.input), ...told, finished(run.input))
+        }
+      })
+      const agent = yield* connect({ url: server.url })
+      for (const said of ["one", "two", "three"]) yield* agent.turn(said)
+      expect(server.inputs.map(({ state }) => state)).toStrictEqual([{}, {}, { a: 2, b: 1 }])
+      expect(agent.events().filter(({ type }) => type === "Warning")).toHaveLength(1)
     }))
 
   it.scopedLive("events that this release does not know is not wrong: they are recorded", () =>

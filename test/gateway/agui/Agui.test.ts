@@ -507,6 +507,32 @@ describe("a question", () => {
       expect(ran.last).toMatchObject({ type: RUN_FINISHED, outcome: { type: "cancelled" } })
     }))
 
+  it.scopedLive("a new message while the turn is being stopped waits for its end, and is the next turn (CopilotKit's Stop)", () =>
+    Effect.gen(function*() {
+      const stopping = yield* Deferred.make<void>()
+      const running = yield* start(({ content, say }) =>
+        Content.toText(content) === "go"
+          ? Effect.zipRight(say(text("I begin")), Effect.never).pipe(Effect.onInterrupt(() => Deferred.await(stopping)))
+          : say(text("and here I am"))
+      )
+      const began = yield* Deferred.make<void>()
+      const tell = ({ type }: { readonly type: string }) => {
+        if (type === EventType.TEXT_MESSAGE_CONTENT) Deferred.unsafeDone(began, Exit.void)
+      }
+      yield* Effect.fork(client(running).say("go", {}, tell))
+      yield* Deferred.await(began)
+      const { id } = yield* sessionOf(running)
+      yield* running.sessions.cancel(id)
+      const { agent, say } = client(running)
+      const next = yield* Effect.fork(say("next"))
+      yield* Effect.sleep("50 millis")
+      yield* Deferred.succeed(stopping, undefined)
+      const ran = yield* Fiber.join(next)
+      expect(ran.error).toBeUndefined()
+      expect(ran.last).toMatchObject({ type: RUN_FINISHED, outcome: { type: "success" } })
+      expect(texts(agent.messages).at(-1)).toBe("assistant: and here I am")
+    }))
+
   it.scopedLive("a new message while it waits finds the session busy", () =>
     Effect.gen(function*() {
       const running = yield* asking(permission)

@@ -11,7 +11,9 @@ import * as Scope from "effect/Scope"
 import { it, leakFreeFile } from "holdfast/testing/vitest"
 import * as diagnostics from "node:diagnostics_channel"
 import * as http from "node:http"
+import * as net from "node:net"
 import type { Socket } from "node:net"
+import { TLSSocket } from "node:tls"
 import * as Backoff from "../../../src/lifecycle/stream/Backoff.js"
 import * as Inbox from "../../../src/lifecycle/stream/Inbox.js"
 import * as SseSource from "../../../src/lifecycle/stream/SseSource.js"
@@ -58,6 +60,12 @@ const events = (response: http.ServerResponse) => {
 
 /** Both ends of those that are in this process. */
 const connections = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length
+
+const isOpen = (handle: unknown) => handle instanceof TLSSocket
+const tlsSockets = () => {
+  const handles: unknown = Reflect.get(process, "_getActiveHandles")
+  return typeof handles === "function" ? Reflect.apply(handles, process, []).filter(isOpen).length : -1
+}
 
 const eventually = (what: () => boolean) =>
   Effect.sleep("5 millis").pipe(Effect.repeat({ until: what }), Effect.timeout("5 seconds"), Effect.orDie)
@@ -228,6 +236,30 @@ describe("SseSource", () => {
       yield* eventually(() => sockets.size === 1)
       yield* Fiber.interrupt(dialing)
       yield* eventually(() => sockets.size === 0)
+    }))
+
+  it.scopedLive("SM1 over TLS, too, and in the very instant in which it begins", () =>
+    Effect.gen(function*() {
+      const peers = new Set<Socket>()
+      // one that accepts and says nothing
+      const peer = net.createServer((socket) => void peers.add(socket.on("error", () => {}).resume()))
+      yield* Effect.acquireRelease(
+        Effect.async<void>((resume) => void peer.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        () =>
+          Effect.async<void>((resume) => {
+            for (const socket of peers) socket.destroy()
+            peer.close(() => resume(Effect.void))
+          })
+      )
+      const address = peer.address()
+      const port = typeof address === "object" ? address?.port : ""
+      const source = yield* SseSource.make({ request: HttpClientRequest.get(`https://127.0.0.1:${port}/events`) })
+      for (let steps = 0; steps < 12; steps++) {
+        const dialing = yield* Effect.fork(Effect.scoped(source.connect))
+        yield* Effect.yieldNow().pipe(Effect.repeatN(steps))
+        yield* Fiber.interrupt(dialing)
+        expect(tlsSockets(), `after ${steps} steps`).toBe(0)
+      }
     }))
 
   it.scopedLive("SM8 what nobody pulls stays with the peer, and comes when it is pulled", () =>
