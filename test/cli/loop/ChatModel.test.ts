@@ -24,23 +24,26 @@ const model = (baseUrl: string, more: Partial<PreparedModel> = {}): PreparedMode
   ...more
 })
 
-const connect = (options: PreparedModel, name = "look") =>
+/** What is silent for this long on a busy machine is silent. */
+const long = Duration.seconds(20)
+
+const connect = (options: PreparedModel, { idle = long, name = "look" } = {}) =>
   Effect.gen(function*() {
     return yield* Script.connect({
       name: "clerk",
       model: yield* Models.make(options),
       tools: Script.tools(Script.tool(name), Script.tool("other")),
-      limits: { idle: Duration.millis(300), attempts: 2, repeats: 3 },
+      limits: { idle, attempts: 2, repeats: 3 },
       titles: "off"
     })
   })
 
 for (const api of ["chat", "responses"] as const) {
   describe(`a model behind the API "${api}"`, () => {
-    const ask = (prompt: string) =>
+    const ask = (prompt: string, idle = long) =>
       Effect.gen(function*() {
         const { url } = yield* DemoModel.make({ port: 0, pace: 0 })
-        return yield* Script.turn(yield* connect(model(url, { api })), prompt)
+        return yield* Script.turn(yield* connect(model(url, { api }), { idle }), prompt)
       })
 
     it.scopedLive("streams its text word by word, and tells what it used", () =>
@@ -90,7 +93,9 @@ for (const api of ["chat", "responses"] as const) {
 
     it.scopedLive("falls silent: the run fails", () =>
       Effect.gen(function*() {
-        expect(Script.endOf(yield* ask("/stall"))).toMatch(/^AgentRequestFailed: .*said nothing for 300ms/)
+        expect(Script.endOf(yield* ask("/stall", Duration.millis(300)))).toMatch(
+          /^AgentRequestFailed: .*said nothing for 300ms/
+        )
       }))
 
     it.scopedLive("calls a tool that is not there, or with what is no JSON: it is told so, and goes on", () =>

@@ -22,19 +22,19 @@ const model = (more: Partial<PreparedModel>): PreparedModel => ({
   ...more
 })
 
-const connect = (more: Partial<PreparedModel>) =>
+const connect = (more: Partial<PreparedModel>, idle = Duration.seconds(20)) =>
   Effect.gen(function*() {
     return yield* Script.connect({
       name: "clerk",
       model: yield* Models.make(model(more)),
       tools: Script.tools(Script.tool("look"), Script.tool("other")),
-      limits: { idle: Duration.millis(300), attempts: 2 },
+      limits: { idle, attempts: 2 },
       titles: "off"
     })
   })
 
-const ask = (more: Partial<PreparedModel>) =>
-  Effect.flatMap(connect(more), (connection) => Script.turn(connection, "go"))
+const ask = (more: Partial<PreparedModel>, idle?: Duration.Duration) =>
+  Effect.flatMap(connect(more, idle), (connection) => Script.turn(connection, "go"))
 
 const delta = (delta: unknown, finish_reason?: string) => ({ choices: [{ index: 0, delta, finish_reason }] })
 const event = (data: unknown) => `data: ${JSON.stringify(data)}\n\n`
@@ -99,7 +99,7 @@ describe("chat completions", () => {
   it.scopedLive("of which only comments come are silence", () =>
     Effect.gen(function*() {
       const { url } = yield* Provider.serve(Provider.repeats(": keep-alive\n\n"), Provider.repeats(": keep-alive\n\n"))
-      expect(Script.endOf(yield* ask({ baseUrl: url }))).toMatch(/said nothing for 300ms/)
+      expect(Script.endOf(yield* ask({ baseUrl: url }, Duration.millis(300)))).toMatch(/said nothing for 300ms/)
     }))
 })
 
