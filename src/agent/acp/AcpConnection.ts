@@ -157,7 +157,15 @@ export const connect = (
     // ---------------------------------------------------------------------------------- what it wants done
 
     const files = AcpFiles.make({ root: cwd, limit: maxMessageBytes })
-    const terminals = yield* AcpTerminals.make({ cwd, env, ledger, grace, say, room: queue.room, limit: maxMessageBytes })
+    const terminals = yield* AcpTerminals.make({
+      cwd,
+      env,
+      ledger,
+      grace,
+      say,
+      room: queue.room,
+      limit: maxMessageBytes
+    })
 
     const serve =
       <P extends { readonly sessionId: string }, A>(handle: (params: P) => Effect.Effect<A, acp.RequestError>) =>
