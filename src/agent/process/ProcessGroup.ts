@@ -20,6 +20,8 @@ export interface Grace {
 
 /** Sends a signal to every member, and tells whether there was one. */
 const signal = (group: number, name: NodeJS.Signals | 0): boolean => {
+  // to kill(2) 0 is the caller's own group, and 1 is every process that there is
+  if (!(group > 1)) return false
   try {
     process.kill(-group, name)
     return true

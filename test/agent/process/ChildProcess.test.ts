@@ -10,6 +10,7 @@ import * as fs from "node:fs"
 import { join } from "node:path"
 import * as ChildProcess from "../../../src/agent/process/ChildProcess.js"
 import * as Environment from "../../../src/agent/process/Environment.js"
+import * as ProcessGroup from "../../../src/agent/process/ProcessGroup.js"
 import { none } from "../../../src/agent/process/ProcessLedger.js"
 import { withWallClock } from "../../wallClock.js"
 import { eventually, folder, isAlive, watchChildren } from "../support.js"
@@ -167,6 +168,7 @@ describe("ChildProcess", () => {
         `const c = require("child_process").spawn("sleep", ["1000"], { detached: true, stdio: ["ignore", "inherit", "inherit"] }); console.log(c.pid); process.exit(5)`
       )
       const pid = Number(yield* line(child))
+      assert.isAbove(pid, 1)
       yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(pid, "SIGKILL")))
       assert.isTrue(Option.isNone(yield* child.read))
       assert.deepStrictEqual(yield* child.exited, { code: 5, signal: null })
@@ -174,13 +176,14 @@ describe("ChildProcess", () => {
 
   it.scopedLive("AG2 and does not hold it by writing on and on, either", () =>
     Effect.gen(function*() {
-      const endless = `while :; do echo; sleep 0.05; done`
+      const endless = `echo $$; while :; do echo; sleep 0.05; done`
       const child = yield* spawn(
         process.execPath,
         "-e",
-        `const c = require("child_process").spawn("sh", ["-c", "${endless}"], { detached: true, stdio: ["ignore", "inherit", "inherit"] }); console.log(c.pid); process.exit(5)`
+        `const c = require("child_process").spawn("sh", ["-c", "${endless}"], { detached: true, stdio: ["ignore", "inherit", "inherit"] }); c.once("spawn", () => process.exit(5))`
       )
       const pid = Number(yield* line(child))
+      assert.isAbove(pid, 1)
       yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(-pid, "SIGKILL")))
       assert.isTrue(Option.isSome(yield* Effect.timeoutOption(all(child), "5 seconds")))
     }))
@@ -195,6 +198,15 @@ describe("ChildProcess", () => {
         Effect.ensuring(Effect.sync(() => kill.mockRestore()))
       )
       assert.strictEqual(kill.mock.calls.length, 0)
+    }))
+
+  it.live("AG1 a number that would mean more than a group is never signalled", () =>
+    Effect.gen(function*() {
+      const kill = vi.spyOn(process, "kill").mockImplementation(() => true)
+      const ended = yield* Effect.forEach([0, 1, Number.NaN], (group) => ProcessGroup.end(group, grace)).pipe(
+        Effect.ensuring(Effect.sync(() => kill.mockRestore()))
+      )
+      assert.deepStrictEqual([ended, kill.mock.calls], [[true, true, true], []])
     }))
 
   it.scopedLive("AG1 the waits are bounded also when the clock is set back meanwhile", () =>
