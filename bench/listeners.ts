@@ -40,11 +40,15 @@ const settled = async (enough: () => boolean) => {
   while (!enough()) await new Promise((resolve) => setImmediate(resolve))
 }
 
+/** At once, as sessions are closed. */
+const closeAll = (scopes: ReadonlyArray<Scope.CloseableScope>) =>
+  Effect.forEach(scopes, (scope) => Scope.close(scope, Exit.void), { concurrency: "unbounded", discard: true })
+
 const listeners: Side = async (port) => {
   const before = sockets()
   const scope = Effect.runSync(Scope.make())
   const url = `http://127.0.0.1:${port}/`
-  const scopes: Array<Scope.CloseableScope> = []
+  const connections: Array<Scope.CloseableScope> = []
   const client = await Effect.runPromise(Layer.buildWithScope(NodeHttpClient.layer, scope))
   await Effect.runPromise(
     Effect.gen(function*() {
@@ -52,7 +56,7 @@ const listeners: Side = async (port) => {
       for (let n = 0; n < count; n++) {
         const sessionId = Ids.SessionId.make(`ses_${n}`)
         const connection = yield* Scope.make()
-        scopes.push(connection)
+        connections.push(connection)
         yield* Scope.extend(agent.connect({ sessionId, cwd: "/", resume: Option.none() }), connection)
       }
     }).pipe(Effect.provide(client))
@@ -60,11 +64,7 @@ const listeners: Side = async (port) => {
   await settled(() => sockets() - before >= count)
   await new Promise((resolve) => setTimeout(resolve, 300))
   return async () => {
-    // at once, as sessions are closed
-    await Effect.runPromise(Effect.forEach(scopes, (connection) => Scope.close(connection, Exit.void), {
-      concurrency: "unbounded",
-      discard: true
-    }))
+    await Effect.runPromise(closeAll(connections))
     await Effect.runPromise(Scope.close(scope, Exit.void))
     await settled(() => sockets() <= before)
   }
@@ -100,10 +100,11 @@ const request = (port: number, n: number) => {
     response = answer
     answer.on("error", noop).on("data", noop)
   }).end()
-  return () => {
+  const destroy = () => {
     sent.destroy()
     response?.destroy()
   }
+  return { sent, destroy }
 }
 
 /** What of it is Node's. */
@@ -113,7 +114,7 @@ const requests: Side = async (port) => {
   await settled(() => sockets() - before >= count)
   await new Promise((resolve) => setTimeout(resolve, 300))
   return async () => {
-    for (const destroy of all) destroy()
+    for (const { destroy } of all) destroy()
     await settled(() => sockets() <= before)
   }
 }
@@ -124,12 +125,34 @@ const fibers: Side = async (port) => {
   const wait = Effect.async<never>(noop)
   const all = Array.from({ length: count }, (_, n) =>
     Effect.runFork(Effect.scoped(
-      Effect.flatMap(Effect.acquireRelease(Effect.sync(() => request(port, n)), Effect.sync), () => wait)
+      Effect.flatMap(
+        Effect.acquireRelease(Effect.sync(() => request(port, n)), ({ destroy }) => Effect.sync(destroy)),
+        () => wait
+      )
     )))
   await settled(() => sockets() - before >= count)
   await new Promise((resolve) => setTimeout(resolve, 300))
   return async () => {
     await Effect.runPromise(Fiber.interruptAll(all))
+    await settled(() => sockets() <= before)
+  }
+}
+
+/** What closing takes without a fiber that waits: a scope each, closed as ours are, whose finalizer returns when the socket is gone. */
+const scopes: Side = async (port) => {
+  const before = sockets()
+  const all = Array.from({ length: count }, (_, n) => {
+    const { destroy, sent } = request(port, n)
+    const close = Effect.async<void>((resume) => {
+      sent.once("close", () => resume(Effect.void))
+      destroy()
+    })
+    return Effect.runSync(Effect.tap(Scope.make(), (scope) => Scope.addFinalizer(scope, close)))
+  })
+  await settled(() => sockets() - before >= count)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  return async () => {
+    await Effect.runPromise(closeAll(all))
     await settled(() => sockets() <= before)
   }
 }
@@ -161,6 +184,7 @@ export default async (): Promise<ReadonlyArray<Result>> => {
       readonly ours: number
       readonly theirs: number
       readonly requests: number
+      readonly scopes: number
       readonly fibers: number
     }> = []
     // the first of each warms up
@@ -168,6 +192,7 @@ export default async (): Promise<ReadonlyArray<Result>> => {
       const pair = {
         theirs: await timeToEnd(bare, port),
         requests: await timeToEnd(requests, port),
+        scopes: await timeToEnd(scopes, port),
         fibers: await timeToEnd(fibers, port),
         ours: await timeToEnd(listeners, port)
       }
@@ -185,6 +210,7 @@ export default async (): Promise<ReadonlyArray<Result>> => {
           "holdfast, ms": median(pairs.map(({ ours }) => ours)).toFixed(1),
           "bare, ms": median(pairs.map(({ theirs }) => theirs)).toFixed(1),
           "node:http requests, ms": median(pairs.map(({ requests }) => requests)).toFixed(1),
+          "such requests, each in a scope without a fiber, ms": median(pairs.map(({ scopes }) => scopes)).toFixed(1),
           "such requests, each in a scope with a fiber, ms": median(pairs.map(({ fibers }) => fibers)).toFixed(1)
         }
       },
