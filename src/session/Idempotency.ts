@@ -63,7 +63,9 @@ export const acceptedBefore = Effect.fnUntraced(function*(
   const { runId, seq } = earlier
   const before = yield* recorded(log, session, seq, content)
   if ((yield* toText(before)) !== (yield* toText(content))) {
-    const message = `the idempotency key ${JSON.stringify(key)} came with another prompt before (${runId}); use a new one`
+    const message = `the idempotency key ${
+      JSON.stringify(key)
+    } came with another prompt before (${runId}); use a new one`
     return yield* Effect.fail(new IdempotencyKeyReused({ sessionId: session, runId, seq, message }))
   }
   return { runId, seq }

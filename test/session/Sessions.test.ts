@@ -173,7 +173,9 @@ describe("Sessions", () => {
         expect(yield* Effect.flip(prompt(...other))).toMatchObject({ _tag: "IdempotencyKeyReused", ...run })
       }
       // whoever writes it down in another order
-      expect(yield* prompt(...blocks.map((block) => ({ annotations: undefined, text: "", ...block })))).toStrictEqual(run)
+      expect(yield* prompt(...blocks.map((block) => ({ annotations: undefined, text: "", ...block })))).toStrictEqual(
+        run
+      )
       expect(yield* types(id)).toStrictEqual(before)
       // what the log has forgotten is believed
       yield* log.trim(id, run.seq + 1)

@@ -235,7 +235,9 @@ export const spawn = (options: Options): Effect.Effect<ChildProcess, SpawnError,
     })
     /** What is in the pipe: only the platform's event loop knows when it has looked there. */
     const look = Effect.async<Option.Option<Buffer>>((resume) => {
-      const looked = setImmediate(() => resume(Effect.sync(() => Option.fromNullable<Buffer | null>(child.stdout.read()))))
+      const looked = setImmediate(() =>
+        resume(Effect.sync(() => Option.fromNullable<Buffer | null>(child.stdout.read())))
+      )
       return Effect.sync(() => clearImmediate(looked))
     })
     const drained = Effect.fnUntraced(function*(left: { millis: number; bytes: number }) {

@@ -5,9 +5,9 @@ import * as Fiber from "effect/Fiber"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import * as AcpTerminals from "../../../src/agent/acp/AcpTerminals.js"
 import type { AgentSignal } from "../../../src/agent/Agent.js"
-import type { AgentEvent } from "../../../src/domain/AgentEvent.js"
 import * as Environment from "../../../src/agent/process/Environment.js"
 import { none } from "../../../src/agent/process/ProcessLedger.js"
+import type { AgentEvent } from "../../../src/domain/AgentEvent.js"
 import { connect, events, eventually, folder, isAlive, reports, say, turn, until, watchChildren } from "../support.js"
 
 leakFreeFile()
