@@ -252,7 +252,7 @@ export const make: Effect.Effect<EventStore, StoreTooNew | EventLogUnavailable, 
           if (row === undefined) return yield* Effect.fail(notFound(after.value))
           before = row.ordinal
         }
-        const found: Array<Session.SessionState> = []
+        let found: ReadonlyArray<Session.SessionState> = []
         while (true) {
           const rows = yield* exclusively(
             "be read",
@@ -261,7 +261,7 @@ export const make: Effect.Effect<EventStore, StoreTooNew | EventLogUnavailable, 
               ORDER BY ordinal DESC LIMIT ${limit - found.length}`
           )
           const states = yield* statesOf(rows)
-          found.push(...states)
+          found = [...found, ...states]
           const last = rows.at(-1)
           // what is left out makes no page shorter: a short one is the last
           if (last === undefined || states.length === rows.length) return found
