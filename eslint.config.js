@@ -77,6 +77,11 @@ const exemptions = [
     because: "it is for programs without Effect and brings none of it along"
   },
   {
+    files: ["src/agent/process/ChildProcess.ts"],
+    allow: ["timers"],
+    because: "only the event loop knows when it has looked into a pipe"
+  },
+  {
     files: ["src/agent/acp/AcpRpc.ts"],
     allow: ["timers", "promises"],
     because: "the SDK speaks Promise, and only the event loop knows when its handlers have run"

@@ -34,6 +34,14 @@ export class SessionBusy extends Schema.TaggedError<SessionBusy>()("SessionBusy"
   message
 }) {}
 
+/** The idempotency key came with another prompt before; `runId` and `seq` are what was answered then. @since 0.1.0 */
+export class IdempotencyKeyReused extends Schema.TaggedError<IdempotencyKeyReused>()("IdempotencyKeyReused", {
+  sessionId: SessionId,
+  runId: RunId,
+  seq: Schema.Number,
+  message
+}) {}
+
 /** More than a configured limit allows: sessions, queued prompts, pending questions. @since 0.1.0 */
 export class LimitReached extends Schema.TaggedError<LimitReached>()("LimitReached", {
   what: Schema.String,

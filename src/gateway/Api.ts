@@ -204,6 +204,7 @@ const runs = HttpApiGroup.make("runs").add(
     .setPayload(input({ prompt: Prompt, whenBusy: optional(oneOf(["refuse", "queue", "steer"])) }))
     .addSuccess(Schema.Struct({ runId: RunId, seq: Schema.Number }), { status: 202 })
     .addError(NotFound).addError(Closed).addError(withStatus(409, Errors.SessionBusy))
+    .addError(withStatus(422, Errors.IdempotencyKeyReused))
     .addError(withStatus(400, Errors.PromptInvalid)).addError(Limit).addError(LogError)
 ).add(
   HttpApiEndpoint.post("cancel")`/v1/sessions/${id}/cancel`

@@ -60,6 +60,7 @@ export interface EventStore {
    * memory; at least one event if there is any. What has been trimmed is left out.
    */
   readonly page: (range: Range) => Effect.Effect<ReadonlyArray<LogEntry>, EventLogUnavailable>
+  /** Here and in `unfinished` a session whose record is damaged is left out, with an error in the log that names it. */
   readonly list: (listing: Listing) => Effect.Effect<ReadonlyArray<SessionState>, SessionNotFound | EventLogUnavailable>
   /** The sessions for which `Session.recovery` has something to say (EL5). */
   readonly unfinished: Effect.Effect<ReadonlyArray<SessionState>, EventLogUnavailable>

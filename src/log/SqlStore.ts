@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { EventLogUnavailable, StoreTooNew } from "../domain/Errors.js"
+import * as Issues from "../domain/Issues.js"
 import * as Session from "../domain/Session.js"
 import type { Advance, EventStore, LogEntry } from "./EventStore.js"
 import { fitting, notFound, pageLimit } from "./EventStore.js"
@@ -75,7 +76,18 @@ const prepare = Effect.gen(function*() {
   return rows[0]?.found ?? 0
 })
 
-const decodeState = Schema.decode(Schema.parseJson(Session.SessionState))
+const fromJson = Schema.decode(Schema.parseJson(Session.SessionState))
+
+interface StateRow {
+  readonly id: string
+  readonly state: string
+}
+
+const decodeState = ({ id, state }: StateRow) =>
+  Effect.mapError(fromJson(state), (error) => {
+    const message = `its record of session ${id} is damaged: ${Issues.toText(Issues.ofError(error))}`
+    return new EventLogUnavailable({ message })
+  })
 
 const encodeState = (state: Session.SessionState): string => {
   // its decoded form is its encoded form (this assignment is the proof)
@@ -144,8 +156,21 @@ export const make: Effect.Effect<EventStore, StoreTooNew | EventLogUnavailable, 
     const exclusively = <A, E>(doing: string, effect: Effect.Effect<A, E>) =>
       guard(doing)(Effect.withTracerEnabled(alone(effect), false))
 
-    const statesOf = (rows: ReadonlyArray<{ readonly state: string }>) =>
-      Effect.forEach(rows, ({ state }) => decodeState(state))
+    const named = new Set<string>()
+    /** A record that is damaged takes no other along: it is named in the log, once, and left out. */
+    const statesOf = (rows: ReadonlyArray<StateRow>) =>
+      Effect.map(
+        Effect.forEach(rows, (row) =>
+          decodeState(row).pipe(
+            Effect.map((state) => [state]),
+            Effect.catchAll(({ message }) => {
+              if (named.has(row.id)) return Effect.succeed([])
+              named.add(row.id)
+              return Effect.as(Effect.logError(`a session is left out, the others are not concerned: ${message}`), [])
+            })
+          )),
+        (states) => states.flat()
+      )
 
     const numberOf = (session: string) => sql`(SELECT ordinal FROM holdfast_sessions WHERE id = ${session})`
 
@@ -184,14 +209,14 @@ export const make: Effect.Effect<EventStore, StoreTooNew | EventLogUnavailable, 
         exclusively(
           "be read",
           Effect.flatMap(
-            sql<{ state: string; oldest: number | null }>`SELECT state, (
+            sql<StateRow & { oldest: number | null }>`SELECT id, state, (
                 SELECT MIN(seq) FROM holdfast_events WHERE session = s.ordinal
               ) AS oldest FROM holdfast_sessions s WHERE id = ${session}`,
             ([row]) =>
               row === undefined ?
                 Effect.succeedNone :
                 Effect.map(
-                  decodeState(row.state),
+                  decodeState(row),
                   (state) => Option.some({ state, oldest: row.oldest ?? state.head + 1 })
                 )
           )
@@ -218,27 +243,35 @@ export const make: Effect.Effect<EventStore, StoreTooNew | EventLogUnavailable, 
         )
       },
       list: Effect.fnUntraced(function*({ after, limit, status }) {
-        if (Option.isSome(after) && Option.isNone(yield* store.load(after.value))) {
-          return yield* Effect.fail(notFound(after.value))
-        }
-        const conditions = [
-          ...(Option.isSome(after) ? [sql`ordinal < ${numberOf(after.value)}`] : []),
-          ...(Option.isSome(status) ? [sql`status = ${status.value}`] : [])
-        ]
-        return yield* exclusively(
-          "be read",
-          Effect.flatMap(
-            sql<{ state: string }>`SELECT state FROM holdfast_sessions
-              ${conditions.length === 0 ? sql`` : sql`WHERE ${sql.and(conditions)}`}
-              ORDER BY ordinal DESC LIMIT ${limit}`,
-            statesOf
+        let before = Number.MAX_SAFE_INTEGER
+        if (Option.isSome(after)) {
+          const [row] = yield* exclusively(
+            "be read",
+            sql<{ ordinal: number }>`SELECT ordinal FROM holdfast_sessions WHERE id = ${after.value}`
           )
-        )
+          if (row === undefined) return yield* Effect.fail(notFound(after.value))
+          before = row.ordinal
+        }
+        let found: ReadonlyArray<Session.SessionState> = []
+        while (true) {
+          const rows = yield* exclusively(
+            "be read",
+            sql<StateRow & { ordinal: number }>`SELECT ordinal, id, state FROM holdfast_sessions
+              WHERE ordinal < ${before} ${Option.isSome(status) ? sql`AND status = ${status.value}` : sql``}
+              ORDER BY ordinal DESC LIMIT ${limit - found.length}`
+          )
+          const states = yield* statesOf(rows)
+          found = [...found, ...states]
+          const last = rows.at(-1)
+          // what is left out makes no page shorter: a short one is the last
+          if (last === undefined || states.length === rows.length) return found
+          before = last.ordinal
+        }
       }),
       unfinished: exclusively(
         "be read",
         Effect.flatMap(
-          sql<{ state: string }>`SELECT state FROM holdfast_sessions WHERE unfinished = 1 ORDER BY ordinal`,
+          sql<StateRow>`SELECT id, state FROM holdfast_sessions WHERE unfinished = 1 ORDER BY ordinal`,
           statesOf
         )
       ),

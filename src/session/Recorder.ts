@@ -94,9 +94,10 @@ class Pen implements Recorder {
   }
 
   owe(drafts: ReadonlyArray<Draft>): void {
-    const first = this.held
+    const said = this.held === undefined ? drafts : Deltas.joined([this.held, ...drafts])
     this.held = undefined
-    this.owed = first === undefined ? [...this.owed, ...drafts] : Deltas.joined([...this.owed, first, ...drafts])
+    // what is owed already stays as it is: it may be on its way to the log
+    this.owed = [...this.owed, ...said]
   }
 
   get letGo(): Effect.Effect<void> {
@@ -139,15 +140,39 @@ class Pen implements Recorder {
       if (first !== undefined) this.owed = [...this.owed, first]
       const { owed } = this
       const all = first === undefined ? [...owed, ...drafts()] : Deltas.joined([...owed, ...drafts()])
-      return all.length === 0 ? Effect.succeed(0) : Effect.tap(this.log.append(this.session, all), () => {
-        // more may be owed by now
-        this.owed = this.owed.slice(owed.length)
-      })
+      if (all.length === 0) return Effect.succeed(0)
+      return this.log.append(this.session, all).pipe(
+        Effect.tap(() => {
+          // more may be owed by now
+          this.owed = this.owed.slice(owed.length)
+        }),
+        Effect.catchAllDefect((defect) =>
+          owed.length === 0 ? Effect.die(defect) : Effect.zipRight(this.sift(owed), this.store(drafts))
+        )
+      )
     }).pipe(
       Effect.catchTag("SessionNotFound", Effect.die),
       // an append that was begun is stored also when its caller leaves
       Effect.uninterruptible
     )
+  }
+
+  /** One by one: what no log can hold, as JSON that is nested too deep, would keep out all that is owed with it, and for ever. */
+  private sift(owed: ReadonlyArray<Draft>) {
+    return Effect.forEach(owed, (draft) =>
+      this.log.append(this.session, [draft]).pipe(
+        Effect.catchAllDefect((defect) => {
+          const { session } = this
+          const message = `what cannot be recorded is left out: ${draft.event.type}`
+          return Effect.logError(message, defect).pipe(
+            Effect.annotateLogs({ session }),
+            Effect.zipRight(this.log.append(session, [{ ...draft, event: { type: "Warning", message } }]))
+          )
+        }),
+        Effect.tap(() => {
+          this.owed = this.owed.slice(1)
+        })
+      ), { discard: true })
   }
 }
 

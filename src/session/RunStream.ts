@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type {
   CursorExpired,
+  IdempotencyKeyReused,
   LimitReached,
   LogError,
   PromptInvalid,
@@ -75,7 +76,14 @@ export const run = (
   prompt: PromptOptions
 ): Stream.Stream<
   StoredEvent.StoredEvent,
-  SessionNotFound | SessionClosed | SessionBusy | PromptInvalid | LimitReached | CursorExpired | LogError
+  | SessionNotFound
+  | SessionClosed
+  | SessionBusy
+  | IdempotencyKeyReused
+  | PromptInvalid
+  | LimitReached
+  | CursorExpired
+  | LogError
 > =>
   Stream.unwrapScoped(
     Effect.acquireRelease(

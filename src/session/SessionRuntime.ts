@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import type { AgentConnection, Agents, AgentSignal, Coalesce } from "../agent/Agent.js"
 import type { RunOutcome, SessionEvent } from "../domain/AgentEvent.js"
 import type { ContentBlock } from "../domain/Content.js"
-import type { AgentUnsupported, LogError } from "../domain/Errors.js"
+import type { AgentUnsupported, IdempotencyKeyReused, LogError } from "../domain/Errors.js"
 import { DecisionNotFound, LimitReached, SessionBusy, SessionClosed } from "../domain/Errors.js"
 import { freshRunId, type RunId, type SessionId } from "../domain/Ids.js"
 import type { Draft, SessionState } from "../domain/Session.js"
@@ -27,6 +27,7 @@ import * as AgentLink from "./AgentLink.js"
 import * as Cancel from "./Cancel.js"
 import * as Hearing from "./Hearing.js"
 import * as History from "./History.js"
+import * as Idempotency from "./Idempotency.js"
 import * as Lock from "./Lock.js"
 import * as OpenRuns from "./OpenRuns.js"
 import * as Pace from "./Pace.js"
@@ -45,7 +46,7 @@ export interface PromptOptions {
    * cancelled for it; when the turn is ending anyway, it goes first.
    */
   readonly whenBusy?: "refuse" | "queue" | "steer" | undefined
-  /** A second prompt with the same key is the first one: same run, nothing new is started. */
+  /** The same prompt with the same key is the first one: same run, nothing new is started. Another one fails with `IdempotencyKeyReused`. */
   readonly idempotencyKey?: string | undefined
   /** Where the prompt stands in its caller's trace: the run's own trace links to it. */
   readonly traceparent?: Traceparent | undefined
@@ -59,7 +60,7 @@ export interface SessionRuntime {
     options: PromptOptions
   ) => Effect.Effect<
     { readonly runId: RunId; readonly seq: number },
-    SessionBusy | SessionClosed | LimitReached | LogError
+    SessionBusy | SessionClosed | IdempotencyKeyReused | LimitReached | LogError
   >
   /**
    * Cancels the run that is named, be it open, with all that is nested in it, or queued; without a name the turn and all that is queued.
@@ -396,29 +397,14 @@ class Runtime implements SessionRuntime, AgentLink.Owner {
     })
   }
 
-  /** What was accepted with the same key. */
-  private acceptedBefore(key: string | undefined) {
-    return key === undefined
-      ? Effect.succeed(undefined)
-      : Effect.map(
-        Effect.catchTag(this.environment.log.state(this.sessionId), "SessionNotFound", Effect.die),
-        ({ accepted }) => {
-          const earlier = accepted.find((each) => each.key === key)
-          return earlier === undefined ? undefined : { runId: earlier.runId, seq: earlier.seq }
-        }
-      )
-  }
-
   /** `stops`: what steers ends the open turn. */
-  private accept(
-    { content, idempotencyKey, traceparent, whenBusy = "refuse" }: PromptOptions,
-    stops: boolean
-  ): ReturnType<SessionRuntime["prompt"]> {
-    const { environment: { limits: { maxQueued } }, recorder, runs, sessionId } = this
+  private accept(options: PromptOptions, stops: boolean): ReturnType<SessionRuntime["prompt"]> {
+    const { content, idempotencyKey, traceparent, whenBusy = "refuse" } = options
+    const { environment: { limits: { maxQueued }, log }, recorder, runs, sessionId } = this
     return this.lock(Effect.gen(this, function*() {
       if (this.retired !== undefined) return yield* Effect.fail(this.closed())
       const fields = idempotencyKey === undefined ? {} : { idempotencyKey }
-      const earlier = yield* this.acceptedBefore(idempotencyKey)
+      const earlier = yield* Idempotency.acceptedBefore(log, sessionId, options)
       if (earlier !== undefined) return earlier
       const { turn } = runs
       if (turn !== undefined && whenBusy === "refuse") {
@@ -454,7 +440,7 @@ class Runtime implements SessionRuntime, AgentLink.Owner {
 
   /** Not under the lock, as the agent is waited for; one at a time, so that of two with one key the second finds the first. */
   private steer(options: PromptOptions) {
-    const { link, recorder, runs } = this
+    const { environment: { log }, link, recorder, runs, sessionId } = this
     return this.steering(Effect.gen(this, function*() {
       const turn = runs.speaking()
       const take = Option.flatMapNullable(yield* link.current, ({ steer }) => steer)
@@ -462,7 +448,7 @@ class Runtime implements SessionRuntime, AgentLink.Owner {
         return yield* this.accept(options, true)
       }
       const { content, idempotencyKey } = options
-      const earlier = yield* this.acceptedBefore(idempotencyKey)
+      const earlier = yield* Idempotency.acceptedBefore(log, sessionId, options)
       if (earlier !== undefined) return earlier
       const steered = yield* Steering.into(turn, { content, idempotencyKey, steer: take.value, recorder })
       return steered._tag === "Taken"

@@ -30,6 +30,7 @@ import type {
   ElicitationAlreadySettled,
   ElicitationAnswerInvalid,
   ElicitationNotFound,
+  IdempotencyKeyReused,
   LogError,
   SessionBusy,
   SessionNotFound
@@ -80,7 +81,7 @@ export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
     options: SessionRuntime.PromptOptions
   ) => Effect.Effect<
     { readonly runId: RunId; readonly seq: number },
-    SessionNotFound | SessionClosed | SessionBusy | PromptInvalid | LimitReached | LogError
+    SessionNotFound | SessionClosed | SessionBusy | IdempotencyKeyReused | PromptInvalid | LimitReached | LogError
   >
   /**
    * Cancels the open turn and drops what is queued, or with `run` only that one. Where there is nothing to cancel it does nothing; a run of

@@ -48,6 +48,8 @@ it.scopedLive("a session, a prompt, a question, its answer and the end, by HTTP 
     expect(prompted.status).toBe(202)
     const again = yield* request(gateway, "POST", `${path}/runs`, { json: { prompt: "do it" }, headers })
     expect(again.body).toEqual(prompted.body)
+    const other = yield* request(gateway, "POST", `${path}/runs`, { json: { prompt: "do that" }, headers })
+    expect(other).toMatchObject({ status: 422, body: { _tag: "IdempotencyKeyReused", ...prompted.body } })
 
     yield* until("the question", () => client.received().includes("event: ElicitationRequested"))
     const busy = yield* request(gateway, "POST", `${path}/runs`, { json: { prompt: "more" } })

@@ -7,10 +7,12 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import { leakFreeFile } from "holdfast/testing/vitest"
+import { SessionId } from "../../src/domain/Ids.js"
 import * as Session from "../../src/domain/Session.js"
 import * as EventLog from "../../src/log/EventLog.js"
 import * as SqlStore from "../../src/log/SqlStore.js"
@@ -160,6 +162,34 @@ describe("SqlStore", () => {
       expect(yield* sql`SELECT MIN(seq) AS first, COUNT(*) AS count FROM holdfast_events`).toStrictEqual([
         { first: 6500, count: 502 }
       ])
+    }))
+
+  it.scoped("EL5 a session whose record is damaged is named, and keeps no other from being listed and ended", () =>
+    Effect.gen(function*() {
+      const filename = yield* file
+      const ids = ["ses_1", "ses_2", "ses_3", "ses_4"].map((id) => SessionId.make(id))
+      yield* Effect.scoped(
+        Effect.flatMap(openFile(filename), (log) => Effect.forEach(ids, (id) => log.append(id, [opened])))
+      )
+      const sql = yield* connect(filename)
+      yield* sql`UPDATE holdfast_sessions SET unfinished = 1, state = json_set(state, '$.phase', 'dozing')
+        WHERE id = 'ses_2'`
+      yield* sql`UPDATE holdfast_sessions SET state = substr(state, 1, 40) WHERE id = 'ses_3'`
+      const logged: Array<string> = []
+      const logger = Logger.make(({ message }) => void logged.push(String(message)))
+      yield* Effect.gen(function*() {
+        const log = yield* openFile(filename)
+        const list = (after: Option.Option<SessionId>, limit: number) =>
+          Effect.map(log.sessions({ after, limit, status: Option.none() }), (states) => states.map(({ id }) => id))
+        expect(yield* list(Option.none(), 2)).toStrictEqual(["ses_4", "ses_1"])
+        expect(yield* list(Option.some(SessionId.make("ses_3")), 2)).toStrictEqual(["ses_1"])
+        expect((yield* Effect.flip(log.append(SessionId.make("ses_2"), [said("hello")]))).message).toMatch(
+          /^the event log cannot be read: its record of session ses_2 is damaged: phase: Expected /
+        )
+        expect((yield* log.state(SessionId.make("ses_1"))).phase).toBe("failed")
+        expect(yield* log.append(SessionId.make("ses_1"), [said("hello")])).toBe(3)
+      }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+      expect(logged.map((line) => /ses_\d/.exec(line)?.[0])).toStrictEqual(["ses_2", "ses_3"])
     }))
 
   it.scoped("the state is kept in the transaction of its events", () =>

@@ -8,6 +8,7 @@ import * as TestClock from "effect/TestClock"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import { RunId } from "../../src/domain/Ids.js"
 import type { Draft } from "../../src/domain/Session.js"
+import type * as Deltas from "../../src/session/Deltas.js"
 import * as Recorder from "../../src/session/Recorder.js"
 import * as Harness from "./Harness.js"
 
@@ -15,6 +16,9 @@ leakFreeFile()
 
 const runId = RunId.make("run_1")
 const text = (text: string): Draft => ({ event: { type: "TextChunk", text } })
+const piece = (text: string): Deltas.Delta => ({ event: { type: "TextChunk", text } })
+/** JSON has no such number. */
+const unstorable: Draft = { event: { type: "Extension", name: "x", payload: 1n } }
 const ended: Draft = { event: { type: "RunEnded", outcome: { _tag: "Cancelled" } }, runId }
 const started: Draft = { event: { type: "RunStarted", prompt: [] }, runId: RunId.make("run_2") }
 
@@ -146,6 +150,48 @@ describe("Recorder", () => {
         "TextChunk",
         "RunStarted",
         "TextChunk"
+      ])
+    }))
+
+  it.scoped("a piece that is held back is not lost with another of its message that is on its way to the log", () =>
+    Effect.gen(function*() {
+      const { log, session, stored } = yield* Harness.faultyLog
+      const id = yield* session
+      const gate = yield* Deferred.make<void>()
+      const recorder = yield* Recorder.make(
+        { ...log, append: (...args) => Effect.zipLeft(log.append(...args), Deferred.await(gate)) },
+        id,
+        []
+      )
+      expect(recorder.hold(piece("a"))).toBe(true)
+      const letting = yield* Effect.fork(recorder.letGo)
+      yield* Effect.repeat(Effect.zipRight(Effect.yieldNow(), log.head(id)), { until: (head) => head === 2 })
+      expect(recorder.hold(piece("b"))).toBe(true)
+      recorder.owe([text("c"), started])
+      yield* Deferred.succeed(gate, void 0)
+      yield* Fiber.join(letting)
+      yield* recorder.letGo
+      expect((yield* stored).slice(1).map(({ event }) => "text" in event ? event.text : event.type)).toStrictEqual([
+        "a",
+        "bc",
+        "RunStarted"
+      ])
+    }))
+
+  it.scoped("RS1 what no log can hold keeps nothing else out of it", () =>
+    Effect.gen(function*() {
+      const { recorder, stored } = yield* setup
+      recorder.owe([text("a"), unstorable, text("b")])
+      expect(Exit.isSuccess(yield* Effect.exit(recorder.say(() => [text("c")])))).toBe(true)
+      // of what is said now, whoever says it hears
+      expect(Exit.isFailure(yield* Effect.exit(recorder.say(() => [unstorable])))).toBe(true)
+      yield* recorder.end(ended)
+      expect((yield* stored).slice(1).map(({ event }) => "text" in event ? event.text : event.type)).toStrictEqual([
+        "a",
+        "Warning",
+        "b",
+        "c",
+        "RunEnded"
       ])
     }))
 })

@@ -158,6 +158,30 @@ describe("Sessions", () => {
       expect(yield* next.sessions.prompt(id, options)).toStrictEqual(run)
     }))
 
+  it.scoped("an idempotency key that comes with another prompt is refused, and tells what it was used for", () =>
+    Effect.gen(function*() {
+      const agent = yield* echo
+      const { finish, log, open, sessions, types } = yield* Harness.make([agent])
+      const id = yield* open
+      const blocks = [Content.text("one"), Content.text("two")]
+      const prompt = (...content: ReadonlyArray<Content.ContentBlock>) =>
+        sessions.prompt(id, { content, idempotencyKey: "k1", whenBusy: "queue" })
+      const run = yield* prompt(...blocks)
+      yield* finish(id, run)
+      const before = yield* types(id)
+      for (const other of [[Content.text("three")], blocks.slice(0, 1), [...blocks, Content.text("three")]]) {
+        expect(yield* Effect.flip(prompt(...other))).toMatchObject({ _tag: "IdempotencyKeyReused", ...run })
+      }
+      // whoever writes it down in another order
+      expect(yield* prompt(...blocks.map((block) => ({ annotations: undefined, text: "", ...block })))).toStrictEqual(
+        run
+      )
+      expect(yield* types(id)).toStrictEqual(before)
+      // what the log has forgotten is believed
+      yield* log.trim(id, run.seq + 1)
+      expect(yield* prompt(Content.text("three"))).toStrictEqual(run)
+    }))
+
   it.scoped("a session outlives its gateway: the agent is started again on demand and asked to load it", () =>
     Effect.gen(function*() {
       const agent = yield* ScriptedAgent.make({

@@ -80,6 +80,8 @@ describe("a message that steers", () => {
       const [first, second] = yield* Effect.all([once, once], { concurrency: "unbounded" })
       yield* seen(id, "RunEnded")
       expect([second, yield* once]).toStrictEqual([first, first])
+      const other = { content: [Content.text("go")], whenBusy: "steer", idempotencyKey: "k" } as const
+      expect(yield* Effect.flip(sessions.prompt(id, other))).toMatchObject({ _tag: "IdempotencyKeyReused", ...first })
       expect((yield* history(id)).filter(({ event }) => event.type === "UserChunk")).toHaveLength(1)
     }))
 

@@ -97,9 +97,17 @@ export const make = Effect.fnUntraced(function*(options: {
       : Effect.succeed(terminal)
   }
 
+  /** Its end is told once: as it was seen or, when it is released before that, as one that nobody saw. */
+  const over = (processId: string, { exit }: Terminal, status: { exitCode: number | null; signal: string | null }) =>
+    Effect.tap(Deferred.succeed(exit, status), (first) =>
+      Effect.sync(() => {
+        if (first) options.say({ type: "ProcessStatus", processId, status: "exited", ...status })
+      }))
+
   /** Reads until the end, and tells. */
-  const follow = (processId: string, { child, exit, output }: Terminal) =>
+  const follow = (processId: string, terminal: Terminal) =>
     Effect.gen(function*() {
+      const { child, output } = terminal
       const decoder = new TextDecoder()
       const tell = (data: string) => {
         if (data === "") return
@@ -112,8 +120,7 @@ export const make = Effect.fnUntraced(function*(options: {
       }
       tell(decoder.decode())
       const { code, signal } = yield* child.exited
-      options.say({ type: "ProcessStatus", processId, status: "exited", exitCode: code, signal })
-      yield* Deferred.succeed(exit, { exitCode: code, signal })
+      yield* over(processId, terminal, { exitCode: code, signal })
     })
 
   const terminalsApi: AcpTerminals = {
@@ -155,13 +162,14 @@ export const make = Effect.fnUntraced(function*(options: {
     waitForExit: (params) => Effect.flatMap(find(params), ({ exit }) => Deferred.await(exit)),
     kill: (params) => Effect.as(Effect.flatMap(find(params), ({ child }) => child.kill), {}),
     release: (params) =>
-      Effect.flatMap(find(params), ({ child, exit, scope }) => {
+      Effect.flatMap(find(params), (terminal) => {
+        const { child, exit, scope } = terminal
         terminals.delete(params.terminalId)
         return child.kill.pipe(
           // so that its last output and its end are told
           Effect.zipRight(Effect.timeoutOption(Effect.interruptible(Deferred.await(exit)), "1 second")),
           // whoever waits for it is not left waiting
-          Effect.zipRight(Deferred.succeed(exit, { exitCode: null, signal: null })),
+          Effect.zipRight(over(params.terminalId, terminal, { exitCode: null, signal: null })),
           Effect.zipRight(Scope.close(scope, Exit.void)),
           Effect.as({}),
           Effect.uninterruptible

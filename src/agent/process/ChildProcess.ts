@@ -86,6 +86,8 @@ const stderrLimit = 64 * 1024
  */
 const drainWait = 500
 const drainLimit = 2 * 1024 * 1024
+/** As many bytes as are taken out of a pipe at once. */
+const pipeful = 64 * 1024
 
 const isFolder = (path: string) => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 
@@ -226,13 +228,26 @@ export const spawn = (options: Options): Effect.Effect<ChildProcess, SpawnError,
         wake = () => {}
       }
       wake()
+      // or it would take a chunk that nobody waits for
+      return Effect.sync(() => {
+        wake = () => {}
+      })
+    })
+    /** What is in the pipe: only the platform's event loop knows when it has looked there. */
+    const look = Effect.async<Option.Option<Buffer>>((resume) => {
+      const looked = setImmediate(() =>
+        resume(Effect.sync(() => Option.fromNullable<Buffer | null>(child.stdout.read())))
+      )
+      return Effect.sync(() => clearImmediate(looked))
     })
     const drained = Effect.fnUntraced(function*(left: { millis: number; bytes: number }) {
-      if (left.millis <= 0 || left.bytes <= 0) return Option.none()
+      if (left.bytes <= 0) return Option.none()
       const since = yield* Monotonic.now
-      const chunk = Option.flatten(yield* Effect.timeoutOption(next, left.millis))
+      const inTime = yield* Effect.timeoutOption(next, Math.max(left.millis, 0))
       left.millis -= (yield* Monotonic.now) - since
-      left.bytes -= Option.match(chunk, { onNone: () => 0, onSome: ({ length }) => length })
+      // an event loop that is busy sees that the time is over before it sees what was in the pipe all the while
+      const chunk = Option.isSome(inTime) ? inTime.value : yield* look
+      left.bytes -= Math.max(Option.isSome(chunk) ? chunk.value.length : 0, Option.isSome(inTime) ? 0 : pipeful)
       return chunk
     })
     const read: Effect.Effect<Option.Option<Buffer>> = Effect.suspend(() => drain === undefined ? next : drained(drain))

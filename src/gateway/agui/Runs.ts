@@ -153,7 +153,10 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
     const prompt = sessions.prompt(id, {
       content: RunAgentInput.promptOf(said, asked),
       idempotencyKey: input.runId
-    })
+    }).pipe(
+      // of the same messages it is another prompt once the agent was asked some of them: what is the same is told below
+      Effect.catchTag("IdempotencyKeyReused", ({ runId, seq }) => Effect.succeed({ runId, seq }))
+    )
     const { runId, seq } = yield* prompt.pipe(
       // who has stopped a turn means it to be over: a client's Stop is followed by the next message at once
       Effect.catchIf(

@@ -7,6 +7,7 @@ import * as AcpTerminals from "../../../src/agent/acp/AcpTerminals.js"
 import type { AgentSignal } from "../../../src/agent/Agent.js"
 import * as Environment from "../../../src/agent/process/Environment.js"
 import { none } from "../../../src/agent/process/ProcessLedger.js"
+import type { AgentEvent } from "../../../src/domain/AgentEvent.js"
 import { connect, events, eventually, folder, isAlive, reports, say, turn, until, watchChildren } from "../support.js"
 
 leakFreeFile()
@@ -64,10 +65,12 @@ describe("AcpTerminals", () => {
   const open = (command: string, room: Effect.Effect<void> = Effect.void) =>
     Effect.gen(function*() {
       const grace = { stdin: Duration.zero, term: Duration.seconds(2), kill: Duration.seconds(2) }
-      const options = { cwd: "/", env: Environment.make({}), ledger: none, grace, say: () => {}, room, limit: 1000 }
+      const said: Array<AgentEvent> = []
+      const say = (event: AgentEvent) => void said.push(event)
+      const options = { cwd: "/", env: Environment.make({}), ledger: none, grace, say, room, limit: 1000 }
       const terminals = yield* AcpTerminals.make(options)
       const created = yield* terminals.create({ sessionId: "s1", command, outputByteLimit: 1e15 })
-      return { terminals, named: { sessionId: "s1", ...created } }
+      return { terminals, named: { sessionId: "s1", ...created }, said }
     })
 
   it.scopedLive("no more of an output is kept than Holdfast allows, whatever limit the agent names", () =>
@@ -77,14 +80,15 @@ describe("AcpTerminals", () => {
       assert.deepInclude(yield* terminals.output(named), { output: "x".repeat(1000), truncated: true })
     }))
 
-  it.scopedLive("whoever waits for a command's end is answered when it is released, though nobody takes its output", () =>
+  it.scopedLive("a command's end is told, and whoever waits for it, when it is released, though nobody takes its output", () =>
     Effect.gen(function*() {
-      const { named, terminals } = yield* open("echo up; exec sleep 1000", Effect.async(() => {}))
+      const { named, said, terminals } = yield* open("echo up; exec sleep 1000", Effect.async(() => {}))
       yield* Effect.repeat(Effect.delay(terminals.output(named), "5 millis"), { until: ({ output }) => output !== "" })
       const waiting = yield* Effect.fork(terminals.waitForExit(named))
       yield* Effect.yieldNow()
       yield* terminals.release(named)
       assert.deepStrictEqual(yield* Fiber.join(waiting), { exitCode: null, signal: null })
+      assert.deepInclude(said.at(-1), { type: "ProcessStatus", status: "exited", exitCode: null, signal: null })
     }))
 
   it.scopedLive("a kill ends the whole group and keeps the output; a command that is not there says so as a shell does", () =>

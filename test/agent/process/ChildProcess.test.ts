@@ -188,6 +188,24 @@ describe("ChildProcess", () => {
       assert.isTrue(Option.isSome(yield* Effect.timeoutOption(all(child), "5 seconds")))
     }))
 
+  it.scopedLive("AG2 what it wrote before its end is read, however busy the event loop is meanwhile", () =>
+    Effect.gen(function*() {
+      const child = yield* sh("head -c 100000 /dev/zero")
+      yield* child.exited
+      // the group is gone then, and what is left in the pipe is all that comes
+      yield* Effect.zipRight(child.kill, Effect.sleep("50 millis"))
+      let bytes = 0
+      for (let more = true; more;) {
+        const reading = yield* Effect.fork(child.read)
+        yield* Effect.yieldNow()
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600)
+        const chunk = yield* Fiber.join(reading)
+        more = Option.isSome(chunk)
+        if (Option.isSome(chunk)) bytes += chunk.value.length
+      }
+      assert.strictEqual(bytes, 100_000)
+    }))
+
   it.live("AG1 a group that is gone is signalled no more: its number may be another's by then", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
