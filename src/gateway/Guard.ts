@@ -116,16 +116,7 @@ type App<E, R> = Effect.Effect<
   R | HttpServerRequest.HttpServerRequest | Scope.Scope
 >
 
-const unless = <E, R>(
-  check: (request: HttpServerRequest.HttpServerRequest) => Effect.Effect<void, Refusal>,
-  app: App<E, R>
-): App<E, R> =>
-  Effect.matchEffect(Effect.flatMap(HttpServerRequest.HttpServerRequest, check), {
-    onFailure: (refusal) => Effect.succeed(toResponse(refusal)),
-    onSuccess: () => app
-  })
-
-const passes = (refusal: Refusal | undefined) => refusal === undefined ? Effect.void : Effect.fail(refusal)
+const refused = (refusal: Refusal) => Effect.succeed(toResponse(refusal))
 
 /**
  * Every end of a request is a response in JSON; a defect is told to the log and not to the client.
@@ -168,38 +159,28 @@ export const make = (policy: Policy, down: AbortSignal) => {
   })
 
   return <R>(app: App<HttpServerError.RouteNotFound, R>): App<never, R> => {
-    const limited = Effect.flatMap(
-      HttpServerRequest.HttpServerRequest,
-      (request) =>
-        Effect.provideService(
-          app,
-          HttpServerRequest.HttpServerRequest,
-          RequestBody.limited(request, policy.maxBodyBytes, down)
-        )
-    )
-    const authorized = answered(unless(
-      ({ headers, method, url }) =>
-        (policy.open.has(withoutQuery(url)) ? Effect.void : credentials({
-          method,
-          url,
-          authorization: headers.authorization
-        })).pipe(
-          Effect.zipRight(Effect.suspend(() => passes(checkBody(policy, headers))))
-        ),
-      limited
-    ))
+    const authorized = answered(Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+      const { headers, method, url } = request
+      const shown = { method, url, authorization: headers.authorization }
+      return Effect.matchEffect(policy.open.has(withoutQuery(url)) ? Effect.void : credentials(shown), {
+        onFailure: refused,
+        onSuccess: () => {
+          const refusal = checkBody(policy, headers)
+          if (refusal !== undefined) return refused(refusal)
+          RequestBody.limit(request, policy.maxBodyBytes, down)
+          return app
+        }
+      })
+    }))
     // a preflight carries no token, so it is answered before the token is asked for
-    const shared = cors(
-      Effect.suspend(() => down.aborted ? Effect.succeed(toResponse(draining())) : authorized)
-    )
-    const open = unless((request) => {
+    const shared = cors(Effect.suspend(() => down.aborted ? refused(draining()) : authorized))
+    const open = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
       const { headers } = request
       const host = headers.host?.toLowerCase() ?? ""
-      return passes(
-        checkNamed(request) ?? checkHost(policy, host) ?? checkHost(policy, targetHost(request) ?? host) ??
-          checkOrigin(policy, host, headers)
-      )
-    }, shared)
+      const refusal = checkNamed(request) ?? checkHost(policy, host) ??
+        checkHost(policy, targetHost(request) ?? host) ?? checkOrigin(policy, host, headers)
+      return refusal === undefined ? shared : refused(refusal)
+    })
     return Effect.map(
       open,
       (response) =>

@@ -204,7 +204,7 @@ const agui = (streams: EventStream.EventStreams, heartbeat: Duration.DurationInp
           const view = yield* runs.run(path.agent, payload, headers["last-event-id"], encoding)
           const out = NodeHttpServerRequest.toServerResponse(request)
           const body = yield* Body.open({ streams, heartbeat, encoding, view, out })
-          return HttpServerResponse.stream(body, { contentType: encoding.contentType, headers: unbuffered })
+          return HttpServerResponse.raw(body, { contentType: encoding.contentType, headers: unbuffered })
         })
       )
     })

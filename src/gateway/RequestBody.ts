@@ -80,16 +80,12 @@ const parse = (bytes: Buffer): Effect.Effect<unknown, HttpApiError.HttpApiDecode
 }
 
 /**
- * The request with a body that is read up to `limit` bytes, and no longer than until `down`. Its errors are
- * those of the API: `HttpApiBuilder` sends what it finds declared, also when it comes as a defect.
+ * The request's body is from now on read up to `limit` bytes, and no longer than until `down`. Its errors are those of the API:
+ * `HttpApiBuilder` sends what it finds declared, also when it comes as a defect.
  *
  * @since 0.1.0
  */
-export const limited = (
-  request: HttpServerRequest.HttpServerRequest,
-  limit: number,
-  down: AbortSignal
-): HttpServerRequest.HttpServerRequest => {
-  const json = Effect.flatMap(read(request, limit, down), parse)
-  return Object.create(request, { json: { value: json } })
+export const limit = (request: HttpServerRequest.HttpServerRequest, limit: number, down: AbortSignal): void => {
+  // a request with this one as its prototype would be of a shape of its own, and slow wherever it is looked at
+  Object.defineProperty(request, "json", { value: Effect.flatMap(read(request, limit, down), parse) })
 }

@@ -10,11 +10,11 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import type { ServerResponse } from "node:http"
 import type { LimitReached } from "../../domain/Errors.js"
 import type { EventStreams } from "../EventStream.js"
 import type { Draining } from "../GatewayError.js"
+import * as ResponseBody from "../ResponseBody.js"
 import type { Encoding } from "./Encoding.js"
 import type { ReadError } from "./Projection.js"
 import type { View } from "./View.js"
@@ -43,8 +43,7 @@ const writes = (groups: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> =>
 }
 
 /**
- * The rest of the response, whose head is written: it is written to `out` itself, as all that lies in between would be most of what an
- * answer costs, and the stream has no elements.
+ * What follows the head of the response: written to `out` itself, as all that lies in between would be most of what an answer costs.
  *
  * It ends when the run does, when the log fails (the client's next request is told why) and when the gateway closes. It takes one of the
  * gateway's places for event streams until the scope closes.
@@ -57,7 +56,7 @@ export const open = Effect.fnUntraced(function*(options: {
   readonly encoding: Encoding
   readonly view: View
   readonly out: ServerResponse
-}): Effect.fn.Return<Stream.Stream<never>, LimitReached | Draining, Scope.Scope> {
+}): Effect.fn.Return<ResponseBody.Written, LimitReached | Draining, Scope.Scope> {
   const { encoding, heartbeat, out, streams, view } = options
   const scope = yield* Effect.scope
   let over = false
@@ -93,13 +92,6 @@ export const open = Effect.fnUntraced(function*(options: {
     if (over) return resume(Effect.void)
     wake = () => resume(Effect.void)
   })
-  // platform ends the response, but waits for nobody to take it: a gateway that closes would cut off what is on its way
-  const taken = Effect.async<void>((resume) => {
-    const closed = () => resume(Effect.void)
-    out.once("close", closed)
-    out.end()
-    return Effect.sync(() => out.off("close", closed))
-  })
   const comment = encoding.heartbeat
   if (comment !== undefined) {
     // one at most while the client takes nothing
@@ -108,13 +100,13 @@ export const open = Effect.fnUntraced(function*(options: {
     })
     yield* beat.pipe(Effect.delay(heartbeat), Effect.forever, Effect.forkScoped)
   }
-  return Stream.execute(Effect.suspend(() => {
+  return new ResponseBody.Written(Effect.suspend(() => {
     if (encoding.preamble.length === 0) out.flushHeaders()
     else out.write(encoding.preamble)
     return Effect.forkIn(toldAll, scope).pipe(
       Effect.tap(ended),
       Effect.flatMap(Fiber.interrupt),
-      Effect.zipRight(taken)
+      Effect.zipRight(ResponseBody.end(out))
     )
   }))
 })
