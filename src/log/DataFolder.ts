@@ -20,11 +20,13 @@ import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import type * as SqlConnection from "@effect/sql/SqlConnection"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { DataFolderHeld, DataFolderUnusable } from "../domain/Errors.js"
+import * as Folder from "./Folder.js"
 import * as SqlStore from "./SqlStore.js"
 
 /** @since 0.1.0 */
@@ -112,7 +114,7 @@ export const make = Effect.fnUntraced(function*(name: string) {
     )
   )
 
-  yield* usable(fs.makeDirectory(folder, { recursive: true, mode: 0o700 }))
+  yield* usable(Effect.tryPromise({ try: () => Folder.make(folder, 0o700), catch: identity }))
   const connection = yield* usable(open(path.join(folder, "lock.db")))
   yield* Effect.flatMap(usable(begin(connection)), (result) => result === "held" ? held : Effect.void).pipe(
     // a holder that is just coming or just going: its pid is not there yet, or no longer true

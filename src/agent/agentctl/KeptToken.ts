@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Folder from "../../log/Folder.js"
 import { HostError } from "./HostError.js"
 
 /** @since 0.1.0 */
@@ -80,9 +81,9 @@ export const inFile = (file: string): KeptToken => {
   return {
     read,
     write: (token) =>
-      Effect.try({
-        try: () => {
-          fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+      Effect.tryPromise({
+        try: async () => {
+          await Folder.make(path.dirname(file), 0o700)
           // beside it, and then in its place: nobody reads half a token, and none that others may read gets its rights
           const beside = `${file}.${process.pid}`
           try {
