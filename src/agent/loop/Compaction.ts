@@ -64,9 +64,9 @@ export const afterRefusal = (
     const { actor: { limits, models }, conversation } = run
     if (limits.compactAt > 1) return Effect.fail(refusal)
     const { model, used = conversation.used() } = refusal
+    // one who does not say how much it takes does not take so much; but that is a guess, and other sessions have nothing to do with it
     const { size = used } = refusal
-    // one who does not say how much it takes does not take so much
-    models.learn(model, size)
+    if (refusal.size !== undefined) models.learn(model, size)
     const message =
       `the model "${model}" refuses the conversation as too long: it is summarised, and the model asked again`
     return run.say({ type: "Warning", kind: "context_exceeded", message, detail: refusal.message }).pipe(

@@ -342,6 +342,21 @@ describe("a conversation that is too long for its model", () => {
       expect(asked.at(-1)).toEqual(["user: What happened so far:\n\nlong again", "user: third"])
     }))
 
+  it.scoped("teaches nothing where it was not told: what was refused may have been too large for a proxy", () =>
+    Effect.gen(function*() {
+      const { asked, connection } = yield* talk([
+        Script.fails(Script.status(413)),
+        Script.says("it was long"),
+        Script.saysUsing(100, "ok"),
+        ok
+      ])
+      // of what is known of the refused one, 90 tokens would be full
+      const signals = yield* Script.turn(connection, "third")
+      expect(Script.ofType(signals, "ContextCompacted")).toEqual([])
+      expect(Script.endOf(signals)).toBe("end_turn")
+      expect(asked.length).toBe(5)
+    }))
+
   it.scoped("goes to the next model when also its summary is refused", () =>
     Effect.gen(function*() {
       const small = yield* Script.make([tooLong, Script.says("it was long"), tooLong], { name: "small" })
