@@ -7,8 +7,7 @@ import * as Predicate from "effect/Predicate"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 
-const isFolder = (folder: string): Promise<boolean> =>
-  fs.stat(folder).then((stat) => stat.isDirectory(), () => false)
+const isFolder = (folder: string): Promise<boolean> => fs.stat(folder).then((stat) => stat.isDirectory(), () => false)
 
 /**
  * With what is missing above it; it is fine if it is there. Rejected with the error of the system.

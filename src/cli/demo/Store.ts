@@ -171,7 +171,12 @@ export const make = Effect.fnUntraced(function*(folder: string) {
     })
   })
 
-  yield* forgetful(Effect.zipRight(
-    Effect.tryPromise({ try: () => Folder.make(folder, 0o700), catch: (error) => ({ message: String(error) }) }), prune), undefined)
+  yield* forgetful(
+    Effect.zipRight(
+      Effect.tryPromise({ try: () => Folder.make(folder, 0o700), catch: (error) => ({ message: String(error) }) }),
+      prune
+    ),
+    undefined
+  )
   return store
 })
