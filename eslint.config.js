@@ -87,11 +87,6 @@ const exemptions = [
     because: "a descriptor that is opened without following links; FileSystem has no such flags"
   },
   {
-    files: ["src/log/Folder.ts"],
-    allow: ["promises"],
-    because: "FileSystem makes folders with Node's recursion only; AcpFiles wants it as a Promise"
-  },
-  {
     files: ["src/log/LiveEdge.ts"],
     allow: ["timers"],
     because: "only the event loop knows when all that is ready has come; a fiber for it would cost more than the wave"

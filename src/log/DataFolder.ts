@@ -114,7 +114,7 @@ export const make = Effect.fnUntraced(function*(name: string) {
     )
   )
 
-  yield* usable(Effect.tryPromise({ try: () => Folder.make(folder, 0o700), catch: identity }))
+  yield* usable(Effect.try({ try: () => Folder.make(folder, 0o700), catch: identity }))
   const connection = yield* usable(open(path.join(folder, "lock.db")))
   yield* Effect.flatMap(usable(begin(connection)), (result) => result === "held" ? held : Effect.void).pipe(
     // a holder that is just coming or just going: its pid is not there yet, or no longer true

@@ -107,7 +107,7 @@ export const make = (options: { readonly root: string; readonly limit: number })
   const writeText = async ({ content, path: file }: acp.WriteTextFileRequest) => {
     const [root, real] = await locate(file)
     const folder = path.dirname(real)
-    await Folder.make(folder)
+    await fs.access(folder).catch(() => Folder.make(folder))
     await withHandle(fs.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), async (parent) => {
       await verify(parent, root, file)
       const target = linux ? `/proc/self/fd/${parent.fd}/${path.basename(real)}` : real

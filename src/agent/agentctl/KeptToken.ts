@@ -78,24 +78,25 @@ export const inFile = (file: string): KeptToken => {
     return Effect.succeed(undefined)
   })
 
-  const put = (token: string) => {
-    // beside it, and then in its place: nobody reads half a token, and none that others may read gets its rights
-    const beside = `${file}.${process.pid}`
-    try {
-      fs.rmSync(beside, { force: true })
-      fs.writeFileSync(beside, `${token}\n`, { mode: 0o600 })
-      fs.renameSync(beside, file)
-    } catch (error) {
-      fs.rmSync(beside, { force: true })
-      throw error
-    }
-  }
-
   return {
     read,
     write: (token) =>
-      Effect.tryPromise({ try: () => Folder.make(path.dirname(file), 0o700), catch: String }).pipe(
-        Effect.zipRight(Effect.try({ try: () => put(token), catch: String })),
+      Effect.try({
+        try: () => {
+          Folder.make(path.dirname(file), 0o700)
+          // beside it, and then in its place: nobody reads half a token, and none that others may read gets its rights
+          const beside = `${file}.${process.pid}`
+          try {
+            fs.rmSync(beside, { force: true })
+            fs.writeFileSync(beside, `${token}\n`, { mode: 0o600 })
+            fs.renameSync(beside, file)
+          } catch (error) {
+            fs.rmSync(beside, { force: true })
+            throw error
+          }
+        },
+        catch: String
+      }).pipe(
         Effect.catchAll((fault) =>
           Effect.logWarning(
             `the agent host's token cannot be kept in ${file}: the next start needs a new nonce (${fault})`

@@ -116,8 +116,13 @@ export const make = (
   grace: ProcessGroup.Grace = { term: Duration.seconds(2), kill: Duration.seconds(2) }
 ): Effect.Effect<ProcessLedger["Type"], ProcessLedgerUnusable> =>
   Effect.gen(function*() {
-    yield* Effect.tryPromise({ try: () => Folder.make(folder, 0o700), catch: unusable(folder) })
-    const real = yield* Effect.try({ try: () => fs.realpathSync(folder), catch: unusable(folder) })
+    const real = yield* Effect.try({
+      try: () => {
+        Folder.make(folder, 0o700)
+        return fs.realpathSync(folder)
+      },
+      catch: unusable(folder)
+    })
     const ledger = createHash("sha256").update(real).digest("hex").slice(0, 32)
     const holder = { pid: process.pid, startedAt: ProcessTable.startedAt(process.pid) ?? "" }
     const fileOf = (pid: number) => path.join(real, `${pid}.json`)

@@ -173,7 +173,7 @@ export const make = Effect.fnUntraced(function*(folder: string) {
 
   yield* forgetful(
     Effect.zipRight(
-      Effect.tryPromise({ try: () => Folder.make(folder, 0o700), catch: (error) => ({ message: String(error) }) }),
+      Effect.try({ try: () => Folder.make(folder, 0o700), catch: (error) => ({ message: String(error) }) }),
       prune
     ),
     undefined
