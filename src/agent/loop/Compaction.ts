@@ -23,7 +23,12 @@ const summarise = (run: LoopRun, used: number, size: number, share: number): Eff
     const { actor: { models }, conversation } = run
     const { context, decision } = yield* run.hooks({ point: "PreCompact", used, size })
     if (decision === "deny") return false
-    const text = [wish, ...context === undefined ? [] : [context], conversation.transcript(share * size / used)]
+    // a token is a character at least: what was too long for its pictures is told whole
+    const text = [
+      wish,
+      ...context === undefined ? [] : [context],
+      conversation.transcript(share * size / used, share * size)
+    ]
     const question = Prompt.userMessage({ content: [Prompt.textPart({ text: text.join("\n\n") })] })
     const { answer } = yield* models.ask({ messages: () => [question], tools: [], say: () => Effect.void })
     if (answer.text.trim() === "") {

@@ -39,8 +39,11 @@ export interface Conversation {
   readonly user: (content: ReadonlyArray<ContentBlock>, messageId?: string) => void
   /** As a model takes it. A call without a result was interrupted, and is told so. */
   readonly messages: () => ReadonlyArray<Prompt.Message>
-  /** For a reader who is to summarise it: at most that share of it, with the newest last. Long pieces are cut, old ones left out. */
-  readonly transcript: (share: number) => string
+  /**
+   * For a reader who is to summarise it: at most that share of it, or so many characters, with the newest last. Long pieces are cut, old
+   * ones left out.
+   */
+  readonly transcript: (share: number, characters: number) => string
   /** What was answered last. */
   readonly lastText: () => string
 }
@@ -218,11 +221,12 @@ export const make = (): Conversation => {
 
   const guess = () => Math.ceil(steps.reduce((sum, step) => sum + guessed(step), 0))
 
-  const transcript = (share: number) => {
+  const transcript = (share: number, characters: number) => {
     const pieces = steps.flatMap(toPieces)
-    let room = Math.ceil(Math.min(1, share) * pieces.reduce((sum, { length }) => sum + length, 0))
+    const all = pieces.reduce((sum, { length }) => sum + length, 0)
+    let room = Math.ceil(Math.min(all, Math.max(share * all, characters)))
     // one result that is longer than all else shall not be all that is known
-    const longest = share < 1 ? room / 4 : room
+    const longest = room < all ? room / 4 : room
     const kept: Array<string> = []
     for (const piece of pieces.reverse()) {
       if (room <= 0) break
