@@ -20,7 +20,6 @@ import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import type * as SqlConnection from "@effect/sql/SqlConnection"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
@@ -114,7 +113,7 @@ export const make = Effect.fnUntraced(function*(name: string) {
     )
   )
 
-  yield* usable(Effect.try({ try: () => Folder.make(folder, 0o700), catch: identity }))
+  yield* usable(Effect.sync(() => Folder.make(folder, 0o700)))
   const connection = yield* usable(open(path.join(folder, "lock.db")))
   yield* Effect.flatMap(usable(begin(connection)), (result) => result === "held" ? held : Effect.void).pipe(
     // a holder that is just coming or just going: its pid is not there yet, or no longer true
