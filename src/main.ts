@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url"
 import * as Cli from "./cli/Cli.js"
 import { ExitCode } from "./cli/CliError.js"
 import { Program } from "./cli/Program.js"
+import * as Signals from "./cli/Signals.js"
 
 const { version }: { readonly version: string } = JSON.parse(
   readFileSync(new URL("../package.json", import.meta.url), "utf8")
@@ -31,6 +32,7 @@ const program = Program.of({
   args: [...loaders, fileURLToPath(import.meta.url)]
 })
 
+Signals.tellExitCode()
 NodeRuntime.runMain(Effect.provideService(Cli.run(process.argv), Program, program), {
   disableErrorReporting: true,
   disablePrettyLogger: true,

@@ -106,6 +106,10 @@ export const make = (options: {
         `v1/sessions?limit=50${after === undefined ? "" : `&after=${encodeURIComponent(after)}`}`,
         signal === undefined ? {} : { signal }
       ),
+    /** Those that wait for an answer, on whatever page they are; as many as the gateway tells at once. */
+    waiting: async (signal: AbortSignal) =>
+      (await json<{ readonly sessions: ReadonlyArray<Session> }>("v1/sessions?status=waiting&limit=200", { signal }))
+        .sessions,
     get: (id: string) => json<Session>(session(id)),
     create: (given: { readonly agent: string; readonly cwd?: string; readonly title?: string }) =>
       json<Session>("v1/sessions", { method: "POST", body: given }),

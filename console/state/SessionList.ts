@@ -10,14 +10,19 @@ const interval = { visible: 2_500, hidden: 15_000, longest: 30_000 }
 const newest = signal<ReadonlyArray<Session>>([])
 /** Pages that were asked for by hand; they change little. */
 const older = signal<ReadonlyArray<Session>>([])
+/** Those that wait for an answer, where the first page does not have all: nobody would look for them page by page. */
+const waiting = signal<ReadonlyArray<Session>>([])
 const nextOfNewest = signal<string | undefined>(undefined)
 const nextOfOlder = signal<{ readonly after: string | undefined } | undefined>(undefined)
 
 export const loaded = signal(false)
 export const failure = signal<Failure | undefined>(undefined)
 export const sessions = computed(() => {
-  const known = new Set(newest.value.map(({ id }) => id))
-  return [...newest.value, ...older.value.filter(({ id }) => !known.has(id))]
+  const known = new Set<string>()
+  const asWaiting = new Map(waiting.value.map((session) => [session.id, session]))
+  const others = older.value.map((session) => asWaiting.get(session.id) ?? session)
+  // those of pages that were not asked for are older than all the others
+  return [...newest.value, ...others, ...waiting.value].filter(({ id }) => !known.has(id) && known.add(id))
 })
 const next = computed(() => nextOfOlder.value === undefined ? nextOfNewest.value : nextOfOlder.value.after)
 export const hasMore = computed(() => next.value !== undefined)
@@ -39,6 +44,20 @@ const update = (found: ReadonlyArray<Session>) => {
     const same = known.get(session.id)
     return same !== undefined && sameSession(session, same) ? same : session
   })
+}
+
+/** What the pages after the first one do not tell: who waits there for an answer, and who does not any more. */
+const lookFurther = async (signal: AbortSignal) => {
+  const found = await Access.gateway.waiting(signal)
+  const still = new Set(found.map(({ id }) => id))
+  const over = older.peek().filter(({ id, status }) => status === "waiting" && !still.has(id))
+  const now = new Map(
+    await Promise.all(over.map(async ({ id }) => [id, await Access.gateway.get(id)] as const))
+  )
+  if (now.size > 0) older.value = older.peek().map((session) => now.get(session.id) ?? session)
+  const before = waiting.peek()
+  if (found.length === before.length && found.every((session, index) => sameSession(session, before[index]))) return
+  waiting.value = found
 }
 
 export const more = async (): Promise<void> => {
@@ -65,6 +84,8 @@ export const refresh = async (): Promise<void> => {
     nextOfNewest.value = page.next
     loaded.value = true
     failure.value = undefined
+    if (page.next === undefined) waiting.value = []
+    else await lookFurther(controller.signal)
   } catch (error) {
     if (controller.signal.aborted) return
     failures++

@@ -142,7 +142,11 @@ export type Settings = typeof Settings.Type
 
 const File = Schema.Struct({
   ...Settings.fields,
-  agents: optional(Schema.Record({ key: Schema.String, value: AgentConfig.AgentConfig }))
+  agents: optional(
+    Schema.Record({ key: Schema.String, value: AgentConfig.AgentConfig }).pipe(
+      Schema.filter((agents) => Object.keys(agents).every((name) => name.trim() !== "") || "an agent must have a name")
+    )
+  )
 })
 
 // ----------------------------------------------------------------------------------------------- decoding

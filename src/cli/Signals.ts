@@ -17,6 +17,15 @@ type Signal = "SIGINT" | "SIGTERM"
 
 const exitCode = (signal: Signal): number => 128 + constants.signals[signal]
 
+/** Has the exit code tell which signal came first, whatever the program was doing: also before its command has loaded. @since 0.1.0 */
+export const tellExitCode = (): void => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      process.exitCode ??= exitCode(signal)
+    })
+  }
+}
+
 /**
  * Says that a signal is how this command ends well: exit code 0. Of others it is 128 + N.
  *
@@ -40,7 +49,6 @@ export const layer = (grace: Duration.DurationInput): Layer.Layer<never> =>
     )
     const watch = Effect.gen(function*() {
       const first = yield* signals.take
-      yield* Effect.sync(() => process.exitCode ??= exitCode(first))
       const last = yield* Effect.raceFirst(signals.take, Effect.as(Effect.sleep(grace), first))
       yield* Effect.sync(() => process.exit(exitCode(last)))
     })

@@ -20,6 +20,7 @@ import { RestartStorm } from "../lifecycle/RestartCoalescer.js"
 import * as Prometheus from "../telemetry/Prometheus.js"
 import { RunIdTaken, ThreadOfOtherAgent } from "./agui/AguiError.js"
 import { RunAgentInput } from "./agui/RunAgentInput.js"
+import * as ApiDocument from "./ApiDocument.js"
 import { Refusal, RequestInvalid, UpgradeRequired } from "./GatewayError.js"
 
 // ------------------------------------------------------------------------------------------------- errors
@@ -77,8 +78,14 @@ const Name = Schema.String.pipe(Schema.maxLength(4096))
 
 const TerminalSize = Schema.Int.pipe(Schema.between(1, 1000))
 
+/** In digits only: `0x10`, `1e3` and blanks are numbers to JavaScript, and a mistake of whoever sends them. */
+const WholeFromString = Schema.String.pipe(
+  Schema.pattern(/^\d+$/, { message: ({ actual }) => `Expected a whole number, actual ${JSON.stringify(actual)}` }),
+  Schema.compose(Schema.NumberFromString)
+)
+
 /** From 0, and a number that JavaScript holds exactly. */
-const CursorFromString = Schema.NumberFromString.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_INTEGER))
+const CursorFromString = WholeFromString.pipe(Schema.between(0, Number.MAX_SAFE_INTEGER))
 
 const Prompt = Schema.Union(Schema.String, Schema.Array(ContentBlock)).annotations({
   // a content block may carry more than we know of (`_meta`): it is the agent's to judge
@@ -130,7 +137,7 @@ const sessions = HttpApiGroup.make("sessions").add(
     .setUrlParams(input({
       status: optional(oneOf(SessionStatus.literals)),
       after: optional(SessionId),
-      limit: withDefault(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 200)), 50)
+      limit: withDefault(WholeFromString.pipe(Schema.between(1, 200)), 50)
     }))
     .addSuccess(Schema.Struct({ sessions: Schema.Array(Session), next: Schema.optional(SessionId) }))
     .addError(NotFound).addError(LogError)
@@ -218,6 +225,7 @@ const events = HttpApiGroup.make("events").add(
   HttpApiEndpoint.get("events")`/v1/sessions/${id}/events`
     .annotate(OpenApi.Summary, "Replay the session's events after a cursor and follow it")
     .annotate(OpenApi.Description, "SSE, or one stored event a line with `Accept: application/x-ndjson`.")
+    .annotate(OpenApi.Transform, ApiDocument.orAs("application/x-ndjson"))
     .setHeaders(Schema.Struct({ "last-event-id": optional(CursorFromString) }))
     .setUrlParams(input({
       after: withDefault(CursorFromString, 0),
@@ -272,6 +280,7 @@ const agui = HttpApiGroup.make("agui").add(
       "Answers with AG-UI 1.0 events, as SSE or, with `Accept: application/vnd.ag-ui.event+proto`, as protobuf. `threadId` names the " +
         "session, which its first message opens; `Last-Event-ID` resumes a stream that was cut."
     )
+    .annotate(OpenApi.Transform, ApiDocument.orAs("application/vnd.ag-ui.event+proto"))
     .setHeaders(Schema.Struct({ "last-event-id": optional(CursorFromString) }))
     .setPayload(RunAgentInput)
     .addSuccess(EventText("text/event-stream"))
@@ -292,3 +301,4 @@ export const Api = empty.addError(Refusal).add(system).add(tickets).add(sessions
   ).add(agui)
   .annotate(OpenApi.Title, "Holdfast")
   .annotate(OpenApi.Description, "Sessions with AI agents: commands, events without a gap, questions to a person.")
+  .annotate(OpenApi.Transform, ApiDocument.withToken(["/health"]))

@@ -25,6 +25,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { DataFolderHeld, DataFolderUnusable } from "../domain/Errors.js"
+import * as Folder from "./Folder.js"
 import * as SqlStore from "./SqlStore.js"
 
 /** @since 0.1.0 */
@@ -112,7 +113,7 @@ export const make = Effect.fnUntraced(function*(name: string) {
     )
   )
 
-  yield* usable(fs.makeDirectory(folder, { recursive: true, mode: 0o700 }))
+  yield* usable(Effect.sync(() => Folder.make(folder, 0o700)))
   const connection = yield* usable(open(path.join(folder, "lock.db")))
   yield* Effect.flatMap(usable(begin(connection)), (result) => result === "held" ? held : Effect.void).pipe(
     // a holder that is just coming or just going: its pid is not there yet, or no longer true

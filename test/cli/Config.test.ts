@@ -110,6 +110,9 @@ describe("Config", () => {
         "holdfast.yaml: telemetry.otlp.url: must be an address like http://127.0.0.1:4318, not \"ftp://a\"",
         "holdfast.yaml: telemetry.sampling: must be a number from 0 to 1, not 2"
       ])
+      expect(yield* faults(settings({ file: "{ agents: { ' ': { kind: acp, command: a } } }" }))).toEqual([
+        "holdfast.yaml: agents: an agent must have a name"
+      ])
       const env = { HOLDFAST_METRICS_PUBLIC: "yes", HOLDFAST_LOG_LEVEL: "loud" }
       expect(yield* faults(settings({ env }))).toEqual([
         "HOLDFAST_LOG_LEVEL: must be one of all, trace, debug, info, warning, error, fatal, none, not \"loud\"",

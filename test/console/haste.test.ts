@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Page, Route } from "playwright-core"
+import * as Content from "../../src/domain/Content.js"
 import * as Browser from "./browser.js"
 import * as Scripted from "./scripted.js"
 
@@ -10,7 +11,11 @@ const timeout = 180_000
 const patience = { timeout: 30_000 }
 
 const opened = Effect.gen(function*() {
-  const gateway = yield* Scripted.gateway(({ say }) => say({ type: "TextChunk", text: "done" }))
+  const gateway = yield* Scripted.gateway(({ ask, content, say }) =>
+    Content.toText(content) === "ask"
+      ? ask({ kind: "confirmation", message: "Shall I?" })
+      : say({ type: "TextChunk", text: "done" })
+  )
   const { page } = yield* Browser.open()
   yield* Browser.act(() => page.goto(gateway.url))
   const create = async (title?: string): Promise<string> => {
@@ -148,17 +153,24 @@ describe("who looks for something", () => {
     }), timeout)
 
   it.scopedLive(
-    "finds every session that the list has shown, also one without a name, when there are new ones",
+    "finds every session that waits for an answer, or that the list has shown, also one without a name, when there are new ones",
     () =>
       Effect.gen(function*() {
-        const { create, page } = yield* opened
+        const { create, gateway, page } = yield* opened
         yield* Browser.act(async () => {
           const links = page.getByRole("navigation", { name: "Sessions" }).locator("li").getByRole("link")
-          await create(" ")
+          const first = `${gateway.url}/v1/sessions/${await create(" ")}`
+          await page.request.post(`${first}/runs`, { data: { prompt: "ask" } })
           for (let n = 0; n < 51; n++) await create(`session ${n}`)
-          await expect.poll(() => links.count(), patience).toBe(50)
+          // a page, and who waits for an answer, wherever that is
+          await expect.poll(() => links.count(), patience).toBe(51)
+          await page.getByRole("link", { name: "Untitled Waiting for you" }).waitFor()
+          await expect.poll(() => page.title(), patience).toBe("(1) Holdfast")
           await page.getByRole("button", { name: "Older" }).click()
           await expect.poll(() => links.count(), patience).toBe(52)
+          const { elicitations } = await (await page.request.get(`${first}/elicitations`)).json()
+          await page.request.post(`${first}/elicitations/${elicitations[0].id}`, { data: { action: "accept" } })
+          await expect.poll(() => page.title(), patience).toBe("Holdfast")
           await page.getByRole("link", { name: "Untitled" }).waitFor()
           await create("the newest")
           await page.getByRole("link", { name: "the newest" }).waitFor()

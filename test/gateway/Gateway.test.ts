@@ -69,7 +69,10 @@ describe("start", () => {
       const gateway = yield* start({})
       const { body } = yield* request(gateway, "GET", "/openapi.json")
       expect(body.info).toMatchObject({ title: "Holdfast", version: "1.2.3" })
-      const paths = body.paths as Record<string, Record<string, { responses: Record<string, unknown> }>>
+      const paths = body.paths as Record<
+        string,
+        Record<string, { responses: Record<string, unknown>; security: unknown }>
+      >
       expect(Object.entries(paths).map(([path, operations]) => `${path} ${Object.keys(operations).sort().join(" ")}`))
         .toEqual([
           "/health get",
@@ -97,6 +100,17 @@ describe("start", () => {
         expect.arrayContaining(["200", "400", "401", "404", "410", "429", "503"])
       )
       expect(Object.keys(body.components as object)).toContain("schemas")
+      expect(body.components).toMatchObject({ securitySchemes: { bearer: { type: "http", scheme: "bearer" } } })
+      const operations = Object.entries(paths).flatMap(([path, operations]) =>
+        Object.values(operations).map(({ security }) => [path, security])
+      )
+      expect(operations.filter(([, security]) => JSON.stringify(security) !== "[{\"bearer\":[]}]")).toEqual([[
+        "/health",
+        []
+      ]])
+      expect(paths["/v1/sessions/{id}/events"]?.get?.responses["200"]).toMatchObject({
+        content: { "text/event-stream": {}, "application/x-ndjson": { schema: { type: "string" } } }
+      })
       expect(JSON.stringify(body)).not.toContain("HttpApiDecodeError")
       expect((yield* request(gateway, "GET", "/docs")).text).toContain("api-reference")
     }))

@@ -375,7 +375,7 @@ describe("errors", () => {
       expect(yield* invalid(gateway, "POST", `${path}/elicitations/${eid}`, { json: { action: "maybe" } })).toEqual([
         "action"
       ])
-      for (const after of ["-1", "1.5", "x", "", "1e300"]) {
+      for (const after of ["-1", "1.5", "x", "", "1e300", "0x10", "1e3", "+1", "9007199254740993"]) {
         expect(yield* invalid(gateway, "GET", `${path}/events?after=${after}`)).toEqual(["after"])
         expect(yield* invalid(gateway, "GET", `${path}/events`, { headers: { "last-event-id": after } })).toEqual([
           "last-event-id"

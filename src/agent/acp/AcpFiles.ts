@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import { constants } from "node:fs"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
+import * as Folder from "../../log/Folder.js"
 
 /** @since 0.1.0 */
 export interface AcpFiles {
@@ -106,7 +107,7 @@ export const make = (options: { readonly root: string; readonly limit: number })
   const writeText = async ({ content, path: file }: acp.WriteTextFileRequest) => {
     const [root, real] = await locate(file)
     const folder = path.dirname(real)
-    await fs.mkdir(folder, { recursive: true })
+    await fs.access(folder).catch(() => Folder.make(folder))
     await withHandle(fs.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), async (parent) => {
       await verify(parent, root, file)
       const target = linux ? `/proc/self/fd/${parent.fd}/${path.basename(real)}` : real

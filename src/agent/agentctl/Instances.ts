@@ -62,9 +62,12 @@ const bounded = (effect: Effect.Effect<void, HostError>, within: Duration.Durati
       })
   })
 
-/** Whether the host has said that it made nothing. */
+/** Whether the host has said that it made nothing. 502 and 504 say that a proxy has no answer of it. */
 const isRefused = (cause: Cause.Cause<HostError>): boolean =>
-  Option.exists(Cause.failureOption(cause), ({ reason }) => reason !== "Unreachable" && reason !== "Malformed")
+  Option.exists(
+    Cause.failureOption(cause),
+    ({ reason, status }) => reason !== "Unreachable" && reason !== "Malformed" && status !== 502 && status !== 504
+  )
 
 /**
  * `leaveTimeout` bounds all that is waited for of a host on the way out.

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Folder from "../../log/Folder.js"
 import { HostError } from "./HostError.js"
 
 /** @since 0.1.0 */
@@ -82,7 +83,7 @@ export const inFile = (file: string): KeptToken => {
     write: (token) =>
       Effect.try({
         try: () => {
-          fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+          Folder.make(path.dirname(file), 0o700)
           // beside it, and then in its place: nobody reads half a token, and none that others may read gets its rights
           const beside = `${file}.${process.pid}`
           try {

@@ -23,7 +23,12 @@ const summarise = (run: LoopRun, used: number, size: number, share: number): Eff
     const { actor: { models }, conversation } = run
     const { context, decision } = yield* run.hooks({ point: "PreCompact", used, size })
     if (decision === "deny") return false
-    const text = [wish, ...context === undefined ? [] : [context], conversation.transcript(share * size / used)]
+    // a token is a character at least: what was too long for its pictures is told whole
+    const text = [
+      wish,
+      ...context === undefined ? [] : [context],
+      conversation.transcript(share * size / used, share * size)
+    ]
     const question = Prompt.userMessage({ content: [Prompt.textPart({ text: text.join("\n\n") })] })
     const { answer } = yield* models.ask({ messages: () => [question], tools: [], say: () => Effect.void })
     if (answer.text.trim() === "") {
@@ -64,9 +69,9 @@ export const afterRefusal = (
     const { actor: { limits, models }, conversation } = run
     if (limits.compactAt > 1) return Effect.fail(refusal)
     const { model, used = conversation.used() } = refusal
+    // one who does not say how much it takes does not take so much; but that is a guess, and other sessions have nothing to do with it
     const { size = used } = refusal
-    // one who does not say how much it takes does not take so much
-    models.learn(model, size)
+    if (refusal.size !== undefined) models.learn(model, size)
     const message =
       `the model "${model}" refuses the conversation as too long: it is summarised, and the model asked again`
     return run.say({ type: "Warning", kind: "context_exceeded", message, detail: refusal.message }).pipe(

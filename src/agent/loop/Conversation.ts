@@ -39,8 +39,11 @@ export interface Conversation {
   readonly user: (content: ReadonlyArray<ContentBlock>, messageId?: string) => void
   /** As a model takes it. A call without a result was interrupted, and is told so. */
   readonly messages: () => ReadonlyArray<Prompt.Message>
-  /** For a reader who is to summarise it: at most that share of it, with the newest last. Long pieces are cut, old ones left out. */
-  readonly transcript: (share: number) => string
+  /**
+   * For a reader who is to summarise it: at most that share of it, or so many characters, with the newest last. Long pieces are cut, old
+   * ones left out.
+   */
+  readonly transcript: (share: number, characters: number) => string
   /** What was answered last. */
   readonly lastText: () => string
 }
@@ -54,34 +57,36 @@ const textPart = (text: string) => Prompt.textPart({ text: wellFormed(text) })
 
 const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, "\uFFFD")
 
-const toPart = (block: ContentBlock): Prompt.UserMessagePart => {
+/** A text, or a file in base64. */
+const read = (
+  block: ContentBlock
+): { readonly text: string } | { readonly mediaType: string; readonly data: string } => {
   switch (block.type) {
     case "text":
-      return textPart(block.text)
+      return block
     case "image":
     case "audio":
-      return file(block.mimeType, block.data)
+      return { mediaType: block.mimeType, data: block.data }
     case "resource_link":
-      return textPart(`[${block.title ?? block.name}](${block.uri})`)
+      return { text: `[${block.title ?? block.name}](${block.uri})` }
     case "resource":
       return "text" in block.resource
-        ? textPart(`${block.resource.uri}\n\n${block.resource.text}`)
-        : file(block.resource.mimeType ?? "application/octet-stream", block.resource.blob)
+        ? { text: `${block.resource.uri}\n\n${block.resource.text}` }
+        : { mediaType: block.resource.mimeType ?? "application/octet-stream", data: block.resource.blob }
   }
+}
+
+const toPart = (block: ContentBlock): Prompt.UserMessagePart => {
+  const found = read(block)
+  return "text" in found ? textPart(found.text) : file(found.mediaType, found.data)
 }
 
 const bytes = ({ length }: string) => Math.floor(length * 3 / 4)
 
 /** A file by its kind and its size: as text it would be more than any context holds. */
 const toWords = (block: ContentBlock): string => {
-  const part = toPart(block)
-  if (part.type === "text") return part.text
-  const data = block.type === "resource" && "blob" in block.resource
-    ? block.resource.blob
-    : "data" in block
-    ? block.data
-    : ""
-  return `[${part.mediaType}, ${bytes(data)} bytes]`
+  const found = read(block)
+  return "text" in found ? wellFormed(found.text) : `[${found.mediaType}, ${bytes(found.data)} bytes]`
 }
 
 /** What a tool shows that is no text, people see and the model is told of. */
@@ -148,7 +153,7 @@ const leftOut = "[…]"
 const perFile = 1500
 
 const guessed = (step: Step): number => {
-  const files = step.role === "user" ? step.content.filter((block) => toPart(block).type === "file").length : 0
+  const files = step.role === "user" ? step.content.filter((block) => "data" in read(block)).length : 0
   return toPieces(step).reduce((sum, { length }) => sum + length / 4, files * perFile)
 }
 
@@ -216,11 +221,12 @@ export const make = (): Conversation => {
 
   const guess = () => Math.ceil(steps.reduce((sum, step) => sum + guessed(step), 0))
 
-  const transcript = (share: number) => {
+  const transcript = (share: number, characters: number) => {
     const pieces = steps.flatMap(toPieces)
-    let room = Math.ceil(Math.min(1, share) * pieces.reduce((sum, { length }) => sum + length, 0))
+    const all = pieces.reduce((sum, { length }) => sum + length, 0)
+    let room = Math.ceil(Math.min(all, Math.max(share * all, characters)))
     // one result that is longer than all else shall not be all that is known
-    const longest = share < 1 ? room / 4 : room
+    const longest = room < all ? room / 4 : room
     const kept: Array<string> = []
     for (const piece of pieces.reverse()) {
       if (room <= 0) break

@@ -77,6 +77,8 @@ const steering = (conversation: Conversation.Conversation) => {
       for (let n = 0; n < told.parts; n++) fates.push({ message, refused: told.refused })
       settle()
     },
+    // a message is recorded before its turn ends: what waits for one still is of a message that the log does not hold any more
+    began: () => fates.splice(0),
     left: () => parts.map((part) => [part])
   }
 }
@@ -97,6 +99,7 @@ export const of = (events: Iterable<StoredEvent.StoredEvent>, open: RunId | null
       case "RunStarted":
         if (runId === undefined || runId === open || event.until !== undefined) break
         own.add(runId)
+        steered.began()
         history.conversation.user(event.prompt)
         break
       case "UsageUpdated":

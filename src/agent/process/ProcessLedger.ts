@@ -21,6 +21,7 @@ import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Concurrently from "../../lifecycle/Concurrently.js"
+import * as Folder from "../../log/Folder.js"
 import * as ProcessGroup from "./ProcessGroup.js"
 import * as ProcessTable from "./ProcessTable.js"
 
@@ -117,7 +118,7 @@ export const make = (
   Effect.gen(function*() {
     const real = yield* Effect.try({
       try: () => {
-        fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+        Folder.make(folder, 0o700)
         return fs.realpathSync(folder)
       },
       catch: unusable(folder)

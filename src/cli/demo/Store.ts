@@ -8,7 +8,6 @@
  * @since 0.1.0
  */
 import type * as acp from "@agentclientprotocol/sdk"
-import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Arr from "effect/Array"
@@ -18,6 +17,7 @@ import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as Folder from "../../log/Folder.js"
 
 const Block = Schema.declare((value): value is acp.ContentBlock => Predicate.hasProperty(value, "type"))
 
@@ -96,7 +96,7 @@ const decodeAll = (sessionId: string, lines: string): Option.Option<Record> => {
 }
 
 /** An agent that cannot write its memory can still talk: it says so on stderr, and forgets. */
-const forgetful = <A, B>(effect: Effect.Effect<A, PlatformError>, fallback: B): Effect.Effect<A | B> =>
+const forgetful = <A, B>(effect: Effect.Effect<A, { readonly message: string }>, fallback: B): Effect.Effect<A | B> =>
   Effect.catchAll(effect, ({ message }) => Effect.as(Effect.logWarning(`the memory fails: ${message}`), fallback))
 
 /** @since 0.1.0 */
@@ -171,6 +171,12 @@ export const make = Effect.fnUntraced(function*(folder: string) {
     })
   })
 
-  yield* forgetful(Effect.zipRight(fs.makeDirectory(folder, { recursive: true, mode: 0o700 }), prune), undefined)
+  yield* forgetful(
+    Effect.zipRight(
+      Effect.try({ try: () => Folder.make(folder, 0o700), catch: (error) => ({ message: String(error) }) }),
+      prune
+    ),
+    undefined
+  )
   return store
 })

@@ -15,7 +15,8 @@ import { IdSource } from "../../../src/domain/Ids.js"
 
 leakFreeFile()
 
-const failure = (reason: HostError["reason"]) => new HostError({ reason, method: "GET", message: reason })
+const failure = (reason: HostError["reason"], status?: number) =>
+  new HostError({ reason, method: "GET", status, message: reason })
 
 /** A host of which each instance has a port of its own, at which nobody listens when it is gone. */
 const host = () => {
@@ -159,12 +160,16 @@ describe("the instance of a session", () => {
       create(Effect.zipRight(Effect.sync(() => make("exec-1", "ses_1")), failure("Unreachable")))
       yield* Effect.flip(Effect.scoped(instances.lease(place)))
       expect(removed).toStrictEqual(["exec-1"])
+      // also when it was a proxy that did not wait
+      create(Effect.zipRight(Effect.sync(() => make("exec-2", "ses_1")), failure("Refused", 504)))
+      yield* Effect.flip(Effect.scoped(instances.lease(place)))
+      expect(removed).toStrictEqual(["exec-1", "exec-2"])
       // and one for which nobody waits any more
-      create(Effect.zipRight(Effect.sync(() => make("exec-2", "ses_1")), Effect.never))
+      create(Effect.zipRight(Effect.sync(() => make("exec-3", "ses_1")), Effect.never))
       yield* Effect.timeoutOption(Effect.scoped(instances.lease(place)), 0).pipe(
         Effect.zip(TestClock.adjust("1 second"), { concurrent: true })
       )
-      expect(removed).toStrictEqual(["exec-1", "exec-2"])
+      expect(removed).toStrictEqual(["exec-1", "exec-2", "exec-3"])
       expect(there.size).toBe(0)
       yield* Scope.close(session, Exit.void)
     }))

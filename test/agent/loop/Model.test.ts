@@ -10,6 +10,7 @@ import * as Hooks from "../../../src/agent/loop/Hooks.js"
 import type * as LoopModel from "../../../src/agent/loop/LoopModel.js"
 import * as ModelError from "../../../src/agent/loop/ModelError.js"
 import * as Toolset from "../../../src/agent/loop/Toolset.js"
+import * as Content from "../../../src/domain/Content.js"
 import { it, leakFreeFile } from "../../../src/testing/vitest.js"
 import * as Script from "./Script.js"
 
@@ -282,7 +283,7 @@ describe("a conversation that is too long for its model", () => {
   /** Two turns, of which the second is refused. */
   const talk = (turns: ReadonlyArray<Script.Turn>, more: Partial<Definition> = {}) =>
     Effect.gen(function*() {
-      const script = yield* Script.make([Script.says("a".repeat(400)), ...turns])
+      const script = yield* Script.make([Script.says("a".repeat(4000)), ...turns])
       const connection = yield* Script.connect({ name: "clerk", model: script.model, ...more })
       yield* Script.turn(connection, "first")
       return { ...script, connection, signals: yield* Script.turn(connection, "second") }
@@ -298,9 +299,19 @@ describe("a conversation that is too long for its model", () => {
       ])
       // what was too long to be answered is too long to be summarised
       expect(asked[2]?.length).toBe(1)
-      expect(asked[2]?.[0]).toMatch(/only.\n\nUser: first\n\nAssistant: a{20,40}\[…\]\n\nUser: second$/)
+      expect(asked[2]?.[0]).toMatch(/only.\n\nUser: first\n\nAssistant: a{300,420}\[…\]\n\nUser: second$/)
       expect(asked[3]).toEqual(["user: What happened so far:\n\nit was long", "user: second"])
       expect(asked.length).toBe(4)
+    }))
+
+  it.scoped("for its pictures loses none of its words", () =>
+    Effect.gen(function*() {
+      const { asked, model } = yield* Script.make([Script.fails(Script.status(413)), Script.says("a picture"), ok])
+      const connection = yield* Script.connect({ name: "clerk", model })
+      const picture = { type: "image", mimeType: "image/png", data: "AAAA" } as const
+      yield* connection.prompt(Script.runId, [Content.text("what is to be seen here?"), picture])
+      yield* Script.untilEnd(connection)
+      expect(asked[1]?.[0]).toMatch(/only.\n\nUser: what is to be seen here\?\n\[image\/png, 3 bytes\]$/)
     }))
 
   it.scoped("and is refused again fails the run, with what can be done, and without a third time", () =>
@@ -340,6 +351,21 @@ describe("a conversation that is too long for its model", () => {
       expect(Script.ofType(signals, "ContextCompacted")).toMatchObject([{ size: 1000 }])
       expect(Script.ofType(signals, "UsageUpdated")).toMatchObject([{ size: 1000 }])
       expect(asked.at(-1)).toEqual(["user: What happened so far:\n\nlong again", "user: third"])
+    }))
+
+  it.scoped("teaches nothing where it was not told: what was refused may have been too large for a proxy", () =>
+    Effect.gen(function*() {
+      const { asked, connection } = yield* talk([
+        Script.fails(Script.status(413)),
+        Script.says("it was long"),
+        Script.saysUsing(1000, "ok"),
+        ok
+      ])
+      // of what is known of the refused one, 1000 tokens would be full
+      const signals = yield* Script.turn(connection, "third")
+      expect(Script.ofType(signals, "ContextCompacted")).toEqual([])
+      expect(Script.endOf(signals)).toBe("end_turn")
+      expect(asked.length).toBe(5)
     }))
 
   it.scoped("goes to the next model when also its summary is refused", () =>

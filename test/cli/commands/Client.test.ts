@@ -1,8 +1,10 @@
 /** The commands that need a running gateway. */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Net from "node:net"
 import * as AgentHost from "../../agent/agentctl/FakeHost.js"
 import * as AguiServer from "../../agent/agui/server.js"
 import * as Program from "../program.js"
@@ -36,6 +38,25 @@ const serve = Effect.fnUntraced(function*(cwd: string, port = 0) {
 })
 
 describe("the commands against a gateway", () => {
+  live(
+    "one that a signal ends while it waits for an answer says by its exit code which it was",
+    Effect.gen(function*() {
+      const asked = yield* Deferred.make<void>()
+      const silent = Net.createServer(() => Deferred.unsafeDone(asked, Effect.void))
+      yield* Effect.acquireRelease(
+        Effect.async<void>((resume) => void silent.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        () => Effect.sync(() => silent.close())
+      )
+      const address = silent.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      const cwd = yield* Program.folder
+      const command = yield* Program.start({ cwd }, "sessions", "--url", `http://127.0.0.1:${port}`)
+      yield* Deferred.await(asked)
+      yield* command.signal("SIGTERM")
+      expect((yield* command.exit).code).toBe(143)
+    })
+  )
+
   live(
     "without a gateway each says where it looked and how to start one",
     Effect.gen(function*() {

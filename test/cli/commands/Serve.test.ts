@@ -54,6 +54,7 @@ describe("holdfast serve", () => {
         serve("--data", "a", "--port", String(port)),
         serve("--data", "b", "--port", "0", "--host", "0.0.0.0"),
         serve("--data", "file", "--port", "0"),
+        serve("--data", "/proc/holdfast", "--port", "0"),
         serve("--port", "x"),
         serve("--port", "70000"),
         Program.run({ cwd, env: { HOLDFAST_PORT: "x" } }, "serve")
@@ -63,6 +64,7 @@ describe("holdfast serve", () => {
         `holdfast: 127.0.0.1:${port} is in use by another program; choose another port\n`,
         expect.stringMatching(/^holdfast: 0\.0\.0\.0 is within reach of other machines: .* token\n$/),
         expect.stringMatching(/^holdfast: the data folder \S+\/file must be a folder.*\n$/),
+        expect.stringMatching(/^holdfast: the data folder \/proc\/holdfast must be a folder.*ENOENT.*\n$/),
         "holdfast: 'x' is not a integer; see holdfast --help\n",
         "holdfast: --port: must be a port from 0 to 65535, not 70000\n",
         "holdfast: HOLDFAST_PORT: must be a port from 0 to 65535, not \"x\"\n"
