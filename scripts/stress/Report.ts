@@ -1,16 +1,7 @@
 /** What the tests under `Interleave` report, a line of JSON each, and the table that it comes to. Pure. */
+import type { Line } from "../../src/testing/interleave/Stress.js"
 
-/** One test; `millis` is how long it took. While it runs it reports too, with `running`. */
-export interface Line {
-  readonly file: string
-  readonly name: string
-  readonly schedules: number
-  readonly distinct: number
-  readonly exhaustive: boolean
-  readonly millis: number
-  readonly running?: boolean
-  readonly failure?: { readonly seed: number; readonly choices: string; readonly reason: string }
-}
+export type { Line }
 
 /** The last line of a file that is still written may be incomplete; it is left for later. */
 export const parse = (text: string): ReadonlyArray<Line> =>

@@ -4,7 +4,7 @@
  * An id is a prefix and 80 random bits in Crockford's base 32. It comes from `IdSource`, so a test can make ids repeatable:
  *
  * ```ts
- * Effect.provideService(program, IdSource, { next: (prefix) => Effect.sync(() => `${prefix}_${++n}`) })
+ * Effect.provideService(program, Ids.IdSource, { next: (prefix) => Effect.sync(() => `${prefix}_${++n}`) })
  * ```
  *
  * @since 0.1.0

@@ -4,7 +4,7 @@
  *
  * ```ts
  * const program = Effect.gen(function*() {
- *   const streams = yield* StreamManager
+ *   const streams = yield* StreamManager.StreamManager
  *   const handle = yield* streams.attach("events/42", {
  *     connect: WebSocketSource.connect({ url: "ws://127.0.0.1:41001/api/v1/agent/stream" }),
  *     run: (socket, heartbeat) => Inbox.drain(socket.pull, { heartbeat, handle: (frame) => Effect.log(frame) }),

@@ -2,7 +2,7 @@
  * The log of every session: numbers events, stores them, and only then shows them.
  *
  * ```ts
- * const log = yield* EventLog
+ * const log = yield* EventLog.EventLog
  * yield* log.append(sessionId, [{ event: { type: "TextChunk", text: "hello" }, runId }])
  * yield* log.tail({ session: sessionId, after: 0 }).pipe(Stream.runForEach((entry) => Console.log(entry.json)))
  * ```

@@ -2,10 +2,10 @@
  * The commands: the one door through which clients reach sessions.
  *
  * ```ts
- * const sessions = yield* Sessions
+ * const sessions = yield* Sessions.Sessions
  * const session = yield* sessions.create({ agent: "demo", cwd: process.cwd() })
  * const { runId } = yield* sessions.prompt(session.id, { content: [Content.text("hello")] })
- * yield* sessions.events({ session: session.id, after: 0 }).pipe(Stream.runForEach(render))
+ * yield* sessions.events({ session: session.id, after: 0 }).pipe(Stream.runForEach(({ json }) => Console.log(json)))
  * ```
  *
  * @since 0.1.0
@@ -145,7 +145,7 @@ export class Sessions extends Context.Tag("holdfast/Sessions")<Sessions, {
   }>
   /** Closes a session and everything that it holds. Closing a closed one does nothing. */
   readonly close: (id: SessionId) => Effect.Effect<void, SessionNotFound | LogError>
-  /** The session's events after the cursor, replayed and followed without end. */
+  /** The session's events after the cursor, replayed and followed without end. `StoredEvent.fromJson` reads what an entry holds. */
   readonly events: (cursor: Cursor) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | LogError>
   /** The session's events after the cursor, up to the head. */
   readonly history: (cursor: Cursor) => Stream.Stream<LogEntry, SessionNotFound | CursorExpired | LogError>

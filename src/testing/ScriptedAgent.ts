@@ -10,7 +10,7 @@
  *       if (Option.isNone(answer)) return "refusal"
  *     })
  * })
- * const sessions = Sessions.layer.pipe(Layer.provide(Agent.layer([agent])))
+ * const sessions = Sessions.layer.pipe(Layer.provide([Agent.layer([agent]), EventLog.layerMemory, NodeContext.layer]))
  * ```
  *
  * How a turn's program ends is how the turn ends: its value is the stop reason (`end_turn` if it has none), a failure

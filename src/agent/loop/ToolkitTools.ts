@@ -3,7 +3,7 @@
  *
  * ```ts
  * const Clock = Toolkit.make(Tool.make("now", { description: "What time it is", success: Schema.String }))
- * const clock = fromToolkit(Clock, Clock.toLayer({ now: () => Effect.map(DateTime.now, DateTime.formatIso) }))
+ * const clock = ToolkitTools.fromToolkit(Clock, Clock.toLayer({ now: () => Effect.map(DateTime.now, DateTime.formatIso) }))
  * ```
  *
  * A handler that wants to ask a person, or to tell how far it is, declares `dependencies: [CurrentCall]`.

@@ -5,7 +5,7 @@
  * has just then. The tools of an Effect application come from an `@effect/ai` toolkit, see `ToolkitTools.fromToolkit`.
  *
  * ```ts
- * const clock: Toolset = Toolset.of("clock", [{
+ * const clock = Toolset.of("clock", [{
  *   name: "now",
  *   description: "What time it is",
  *   parameters: { type: "object", properties: {} },

@@ -4,10 +4,10 @@
  * ```ts
  * const holdfast = createClient({ url: "http://127.0.0.1:4455" })
  * const { id } = await holdfast.create({ agent: "demo" })
- * await holdfast.prompt(id, "hello")
- * for await (const { event } of holdfast.events(id)) {
+ * const prompted = await holdfast.prompt(id, "hello")
+ * for await (const { event, runId } of holdfast.events(id)) {
  *   if (event.type === "TextChunk") console.log(event.text)
- *   if (event.type === "RunEnded") break
+ *   if (event.type === "RunEnded" && runId === prompted.runId) break // and not at the end of a sub-agent's run
  * }
  * ```
  *

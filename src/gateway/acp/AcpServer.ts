@@ -2,7 +2,7 @@
  * Holdfast as an agent of the Agent Client Protocol: what an editor starts, and attaches to durable sessions with.
  *
  * ```ts
- * yield* AcpServer.serve({ agent: "claude", version, hosting: Hosting.ofSessions(yield* Sessions), transport })
+ * yield* AcpServer.serve({ agent: "claude", version, hosting: AcpHosting.ofSessions(sessions), transport })
  * ```
  *
  * Sessions do not belong to the connection. When the editor leaves they go on where they live, and `session/load` replays what was said

@@ -2,13 +2,13 @@
  * A WebSocket as a connection: a pull of frames, a `send` that waits while the peer does not read, and every close code told.
  *
  * ```ts
- * const spec: StreamSpec<WebSocketConnection, WebSocketError> = {
+ * const handle = yield* streams.attach("events/42", {
  *   connect: WebSocketSource.connect({ url: "ws://127.0.0.1:41001/api/v1/agent/stream", headers: { authorization } }),
  *   run: (socket, heartbeat) =>
  *     Effect.zipRight(Inbox.drain(socket.pull, { heartbeat, handle }), socket.closed),
  *   idle: "45 seconds",
  *   probe: { every: "15 seconds", send: (socket) => socket.ping }
- * }
+ * })
  * ```
  *
  * It is built on `ws` and not on the platform's `Socket`, which cannot stop reading, buffers writes without a bound, takes a cut for a
