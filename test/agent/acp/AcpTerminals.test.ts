@@ -9,7 +9,7 @@ import * as Environment from "../../../src/agent/process/Environment.js"
 import { none } from "../../../src/agent/process/ProcessLedger.js"
 import { connect, events, eventually, folder, isAlive, reports, say, turn, until, watchChildren } from "../support.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const calls = (...calls: ReadonlyArray<readonly [method: string, params: object]>) =>
   `calls ${JSON.stringify(calls.map(([method, params]) => [`terminal/${method}`, params]))}`
@@ -63,7 +63,7 @@ describe("AcpTerminals", () => {
 
   const open = (command: string, room: Effect.Effect<void> = Effect.void) =>
     Effect.gen(function*() {
-      const grace = { stdin: Duration.zero, term: Duration.seconds(2), kill: Duration.seconds(2) }
+      const grace = { stdin: Duration.zero, term: Duration.seconds(20), kill: Duration.seconds(20) }
       const options = { cwd: "/", env: Environment.make({}), ledger: none, grace, say: () => {}, room, limit: 1000 }
       const terminals = yield* AcpTerminals.make(options)
       const created = yield* terminals.create({ sessionId: "s1", command, outputByteLimit: 1e15 })
