@@ -84,5 +84,5 @@ it.scopedLive(
         expect(breaks.length, name).toBeGreaterThanOrEqual(4)
       }
     }),
-  120_000
+  300_000
 )
