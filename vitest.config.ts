@@ -23,7 +23,7 @@ export default defineConfig({
     // most of a test's time is waiting for processes: two at a time also where there are two cores
     poolOptions: { forks: { maxForks: Math.max(2, availableParallelism() - 1) } },
     // real agent processes start slowly on a busy machine
-    testTimeout: 30_000,
-    hookTimeout: 30_000
+    testTimeout: 60_000,
+    hookTimeout: 60_000
   }
 })

@@ -9,41 +9,45 @@ const isEnd = ({ data }: Program.Frame) => data.event.type === "RunEnded"
 const marked = (mark: string) => ({ XDG_MAIN_TEST: mark })
 
 describe("the program", () => {
-  it.scopedLive("a session with nothing but HTTP: prompt, follow, answer, restart the gateway, read the same again", () =>
-    Effect.gen(function*() {
-      const data = yield* Program.temporary
-      const first = yield* Program.gateway(data)
-      const id = yield* first.open()
-      expect((yield* first.prompt(id, "/permission")).status).toBe(202)
-      const events = `${first.url}/v1/sessions/${id}/events`
-      yield* Program.follow(events, { done: ({ data }) => data.event.type === "ElicitationRequested" })
-      const { body } = yield* first.request("GET", `/v1/sessions/${id}/elicitations`)
-      const [question] = body.elicitations
-      const answer = { action: "accept", content: { optionId: question.options[0].optionId } }
-      const path = `/v1/sessions/${id}/elicitations/${question.id}`
-      expect((yield* first.request("POST", path, answer)).status).toBe(200)
-      const seen = yield* Program.follow(events, { done: isEnd })
-      expect(seen.at(-1)?.data.event).toMatchObject({ outcome: { _tag: "Completed" } })
-      const late = yield* first.request("POST", path, answer)
-      expect([late.status, late.body._tag]).toStrictEqual([409, "ElicitationAlreadySettled"])
+  it.scopedLive(
+    "a session with nothing but HTTP: prompt, follow, answer, restart the gateway, read the same again",
+    () =>
+      Effect.gen(function*() {
+        const data = yield* Program.temporary
+        const first = yield* Program.gateway(data)
+        const id = yield* first.open()
+        expect((yield* first.prompt(id, "/permission")).status).toBe(202)
+        const events = `${first.url}/v1/sessions/${id}/events`
+        yield* Program.follow(events, { done: ({ data }) => data.event.type === "ElicitationRequested" })
+        const { body } = yield* first.request("GET", `/v1/sessions/${id}/elicitations`)
+        const [question] = body.elicitations
+        const answer = { action: "accept", content: { optionId: question.options[0].optionId } }
+        const path = `/v1/sessions/${id}/elicitations/${question.id}`
+        expect((yield* first.request("POST", path, answer)).status).toBe(200)
+        const seen = yield* Program.follow(events, { done: isEnd })
+        expect(seen.at(-1)?.data.event).toMatchObject({ outcome: { _tag: "Completed" } })
+        const late = yield* first.request("POST", path, answer)
+        expect([late.status, late.body._tag]).toStrictEqual([409, "ElicitationAlreadySettled"])
 
-      first.process.kill("SIGTERM")
-      expect(yield* first.exited).toStrictEqual({ code: 0, signal: null })
-      const second = yield* Program.gateway(data)
-      const history = yield* second.history(id)
-      expect(history.slice(0, seen.length)).toStrictEqual(seen.map(({ data }) => data))
-      expect((yield* second.request("POST", path, answer)).body._tag).toBe("ElicitationAlreadySettled")
-      // the agent is started again on demand, and knows the session
-      yield* second.prompt(id, "/stream 3")
-      const more = yield* Program.follow(`${second.url}/v1/sessions/${id}/events`, {
-        lastEventId: history.length,
-        done: isEnd
-      })
-      expect(more.map(({ data }) => data.event)).toContainEqual(
-        expect.objectContaining({ type: "AgentConnected", how: "loaded" })
-      )
-      expect(more.filter(({ data }) => data.event.type === "TextChunk").length).toBe(3)
-    }))
+        first.process.kill("SIGTERM")
+        expect(yield* first.exited).toStrictEqual({ code: 0, signal: null })
+        const second = yield* Program.gateway(data)
+        const history = yield* second.history(id)
+        expect(history.slice(0, seen.length)).toStrictEqual(seen.map(({ data }) => data))
+        expect((yield* second.request("POST", path, answer)).body._tag).toBe("ElicitationAlreadySettled")
+        // the agent is started again on demand, and knows the session
+        yield* second.prompt(id, "/stream 3")
+        const more = yield* Program.follow(`${second.url}/v1/sessions/${id}/events`, {
+          lastEventId: history.length,
+          done: isEnd
+        })
+        expect(more.map(({ data }) => data.event)).toContainEqual(
+          expect.objectContaining({ type: "AgentConnected", how: "loaded" })
+        )
+        expect(more.filter(({ data }) => data.event.type === "TextChunk").length).toBe(3)
+      }),
+    120_000
+  )
 
   it.scopedLive(
     "EL2 a client that is cut 50 times during 20,000 chunks and resumes sees every event once",
@@ -70,7 +74,7 @@ describe("the program", () => {
         expect(seen.filter(({ data }) => data.event.type === "TextChunk")).toHaveLength(20_000)
         expect(seen.every(({ data, id }) => data.seq === id)).toBe(true)
       }),
-    60_000
+    120_000
   )
 
   it.scopedLive(
@@ -104,7 +108,7 @@ describe("the program", () => {
         const { body } = yield* second.request("GET", `/v1/sessions/${id}`)
         expect(body).toMatchObject({ status: "idle", pending: 0, head: history.length })
       }),
-    60_000
+    120_000
   )
 
   it.scopedLive(
@@ -128,7 +132,7 @@ describe("the program", () => {
         expect(yield* exited).toStrictEqual({ code: 0, signal: null })
         expect(Program.processesWith(mark)).toStrictEqual([])
       }),
-    60_000
+    120_000
   )
 
   it.scopedLive(
@@ -153,6 +157,6 @@ describe("the program", () => {
           { outcome: { _tag: "Completed", stopReason: "end_turn" } }
         ])
       }),
-    60_000
+    120_000
   )
 })

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as NodeChild from "node:child_process"
 import * as NodeFs from "node:fs"
 import * as Http from "node:http"
+import * as Net from "node:net"
 import * as NodeOs from "node:os"
 import * as NodePath from "node:path"
 import { fileURLToPath } from "node:url"
@@ -45,19 +46,32 @@ export const start = (args: ReadonlyArray<string>, options: { cwd?: string; env?
     ({ exited, process }) => Effect.zipRight(Effect.sync(() => process.kill("SIGKILL")), exited)
   )
 
-/** Looks until there is something to see, for 20 seconds. */
+/** Looks until there is something to see, for a minute. */
 export const eventually = <A>(look: () => A | undefined | false): Effect.Effect<A> => {
   const again: Effect.Effect<A> = Effect.suspend(() => {
     const found = look()
     return found === undefined || found === false ? Effect.delay(again, "10 millis") : Effect.succeed(found)
   })
-  return again.pipe(Effect.timeout("20 seconds"), Effect.orDie)
+  return again.pipe(Effect.timeout("1 minute"), Effect.orDie)
 }
 
+/**
+ * A port for what is started there more than once. It is below those that the system gives to whoever asks for any: nobody else has it
+ * while nothing listens there.
+ */
+export const ownPort: Effect.Effect<number> = Effect.suspend(() => {
+  const port = 10_000 + Math.floor(Math.random() * 20_000)
+  return Effect.async<boolean>((resume) => {
+    const server = Net.createServer()
+    server.once("error", () => resume(Effect.succeed(false)))
+    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(true))))
+  }).pipe(Effect.flatMap((free) => free ? Effect.succeed(port) : ownPort))
+})
+
 /** A gateway with its data in `data`, listening. */
-export const gateway = (data: string, env: Record<string, string> = {}) =>
+export const gateway = (data: string, env: Record<string, string> = {}, port = 0) =>
   Effect.gen(function*() {
-    const running = yield* start(["serve", "--port", "0", "--data", data], { cwd: data, env })
+    const running = yield* start(["serve", "--port", String(port), "--data", data], { cwd: data, env })
     const url = yield* eventually(() => {
       const { stderr, stdout } = running.output()
       if (running.process.exitCode !== null) throw new Error(`the gateway exited: ${stderr}`)
@@ -137,14 +151,17 @@ export const follow = (
     return Effect.sync(() => request.destroy())
   })
 
-/** The living processes whose command line holds the text. */
+/** The living processes of this run of a test file whose command line or environment holds the text: others run the same tests. */
 export const processesWith = (text: string): ReadonlyArray<number> =>
   NodeFs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
     try {
       const alive = !/^State:\s+[ZX]/m.test(NodeFs.readFileSync(`/proc/${name}/status`, "utf8"))
       const environment = NodeFs.readFileSync(`/proc/${name}/environ`, "utf8")
       const command = NodeFs.readFileSync(`/proc/${name}/cmdline`, "utf8")
-      return alive && Number(name) !== process.pid && `${command}\0${environment}`.includes(text) ? [Number(name)] : []
+      const ours = environment.split("\0").includes(`XDG_HOLDFAST_TEST=${process.env["XDG_HOLDFAST_TEST"]}`)
+      return alive && ours && `${command}\0${environment}`.includes(text) && Number(name) !== process.pid
+        ? [Number(name)]
+        : []
     } catch {
       return [] // gone in the meantime
     }

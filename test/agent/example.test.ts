@@ -28,7 +28,7 @@ describe("the SDK's example agent", () => {
       assert.isEmpty(all.filter(({ type }) => type === "Extension" || type === "Warning"))
       const ended = all.flatMap((event) => event.type === "ToolCallEnded" ? [event.toolCallId] : [])
       assert.deepStrictEqual(ended, ["call_1", "call_2"])
-    }), 20_000)
+    }), 60_000)
 
   it.scopedLive("is cancelled in the middle of a turn", () =>
     Effect.gen(function*() {
@@ -38,5 +38,5 @@ describe("the SDK's example agent", () => {
       yield* connection.cancel
       const after = yield* until(connection, (signal) => signal._tag === "TurnEnded")
       assert.deepInclude(after.at(-1), { result: { _tag: "Stopped", stopReason: "cancelled" } })
-    }), 20_000)
+    }), 60_000)
 })

@@ -57,7 +57,7 @@ export const until = (connection: AgentConnection, fits: (signal: AgentSignal) =
       if (fits(signal)) return signals
     }
   }).pipe(
-    Effect.timeout("10 seconds")
+    Effect.timeout("60 seconds")
   )
 
 export const untilTurnEnded = (connection: AgentConnection) =>
@@ -90,7 +90,7 @@ export const isAlive = (pid: number): boolean => {
 export const eventually = (condition: () => boolean, what: string) =>
   Effect.gen(function*() {
     for (let tries = 0; !condition(); tries++) {
-      if (tries === 800) return assert.fail(`never came true: ${what}`)
+      if (tries === 2500) return assert.fail(`never came true: ${what}`)
       yield* Effect.sleep("10 millis")
     }
   })

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import { gateway, temporary } from "../program.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 interface Reply {
   readonly _tag?: string

@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net"
 import * as Browser from "../console/browser.js"
 import { eventually, gateway, temporary } from "../program.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const flags = [
   "--headless",

@@ -12,7 +12,7 @@ import * as Sessions from "../../src/session/Sessions.js"
 import * as ScriptedAgent from "../../src/testing/ScriptedAgent.js"
 import { eventually, start, temporary } from "../program.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 /** `work` with a folder in it, `outside` beside it, and links that lead out. */
 const folders = Effect.map(temporary, (made) => {

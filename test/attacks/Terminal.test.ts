@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url"
 import * as Program from "../cli/program.js"
 import { forbidden } from "./evil.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const agent = fileURLToPath(new URL("hostileAgent.ts", import.meta.url))
 const tsx = createRequire(import.meta.url).resolve("tsx")

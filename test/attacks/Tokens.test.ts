@@ -6,7 +6,7 @@ import * as NodeFs from "node:fs"
 import * as NodePath from "node:path"
 import { eventually, start, temporary } from "../program.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const token = "correct-horse-battery-staple"
 

@@ -73,7 +73,7 @@ export const start = Effect.fnUntraced(function*(options: Options, ...args: Read
   const poll = (condition: () => boolean) =>
     Effect.repeat(Effect.void, Schedule.spaced("20 millis").pipe(Schedule.untilInput(condition))).pipe(
       Effect.timeoutFail({
-        duration: "25 seconds",
+        duration: "1 minute",
         onTimeout: () => new Error(`waited in vain; stdout: ${stdout}\nstderr: ${stderr}`)
       }),
       Effect.orDie,

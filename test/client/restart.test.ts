@@ -6,24 +6,16 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createClient } from "holdfast/client"
 import { leakFreeFile } from "holdfast/testing/vitest"
-import * as Net from "node:net"
 import { SessionId } from "../../src/domain/Ids.js"
 import * as Program from "../program.js"
 import { forms } from "./forms.js"
 
-leakFreeFile({ grace: "2 seconds" })
-
-const freePort = Effect.async<number>((resume) => {
-  const server = Net.createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as Net.AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
+leakFreeFile({ grace: "5 seconds" })
 
 /** A gateway that is started again with the same data and on the same port. */
 const restartable = Effect.gen(function*() {
   const data = yield* Program.temporary
-  const port = yield* freePort
+  const port = yield* Program.ownPort
   const start = Effect.gen(function*() {
     const scope = yield* Scope.make()
     yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
@@ -72,7 +64,7 @@ it.scopedLive(
           return { id, name, seen, breaks }
         }))
       const promptAll = (text: string) =>
-        Effect.promise(() => Promise.all(readers.map(({ id }) => client.prompt(id, text))))
+        Effect.promise(() => Promise.all(readers.map(({ id }) => client.prompt(id, text, { whenBusy: "queue" }))))
       for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM", "SIGKILL"] as const) {
         const before = readers.map(({ seen }) => seen.length)
         yield* promptAll("/stream 20000")
@@ -92,5 +84,5 @@ it.scopedLive(
         expect(breaks.length, name).toBeGreaterThanOrEqual(4)
       }
     }),
-  120_000
+  300_000
 )

@@ -32,7 +32,7 @@ let browser: Browser | undefined
  */
 export const forFile = () => {
   // it starts its helpers when it needs them, and they end with it
-  leakFreeFile({ ignore: ({ kind, what }) => kind === "process" && /chromium --type=/.test(what) })
+  leakFreeFile({ grace: "5 seconds", ignore: ({ kind, what }) => kind === "process" && /chromium --type=/.test(what) })
   beforeAll(async () => {
     if (!NodeFs.existsSync(executablePath)) {
       throw new Error(
@@ -41,7 +41,7 @@ export const forFile = () => {
       )
     }
     browser = await chromium.launch({ executablePath, args })
-  })
+  }, patience)
   afterAll(() => browser?.close())
 }
 

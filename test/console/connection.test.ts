@@ -77,7 +77,7 @@ describe("the connection", () => {
           expect(await texts(page)).toContain("42")
 
           cable.mend()
-          await page.getByRole("button", { name: "Try now" }).click().catch(() => {})
+          await page.getByRole("button", { name: "Try now" }).click({ timeout: 5000 }).catch(() => {})
           await notConnected(page).waitFor({ state: "detached" })
           await page.getByLabel("Message to the agent").press("Enter")
           await conversation(page).getByText("Everything went according to plan.").waitFor()
@@ -95,8 +95,8 @@ describe("the connection", () => {
       Effect.gen(function*() {
         const data = yield* Program.temporary
         const env = { HOLDFAST_DEMO_STATE: `${data}/demo` }
-        const first = yield* Program.gateway(data, env)
-        const cable = new URL(first.url)
+        const port = yield* Program.ownPort
+        const first = yield* Program.gateway(data, env, port)
         const { page } = yield* Browser.open()
         yield* Browser.act(async () => {
           await page.goto(first.url)
@@ -108,7 +108,7 @@ describe("the connection", () => {
         first.process.kill("SIGKILL")
         yield* first.exited
         yield* Browser.act(() => notConnected(page).waitFor())
-        const second = yield* Program.start(["serve", "--port", cable.port, "--data", data], { cwd: data, env })
+        const second = yield* Program.start(["serve", "--port", String(port), "--data", data], { cwd: data, env })
         yield* Program.eventually(() => second.output().stdout.includes("listening on"))
         yield* Browser.act(async () => {
           await Browser.runsEnded(page, 2)

@@ -87,7 +87,7 @@ describe("who is faster than the gateway", () => {
           await page.getByRole("heading", { level: 1, name: "the other" }).waitFor()
           await page.getByRole("link", { name: "this one" }).click()
           await page.getByRole("heading", { level: 1, name: "this one" }).waitFor()
-          expect(await box(page).inputValue()).toBe("once")
+          await expect.poll(() => box(page).inputValue(), patience).toBe("once")
           await box(page).press("Enter")
           await expect.poll(() => box(page).inputValue(), patience).toBe("")
           await Browser.say(page, "again")
@@ -112,7 +112,7 @@ describe("who is faster than the gateway", () => {
           await page.getByRole("button", { name: /^Starting/ }).waitFor()
           await page.getByLabel("First message").press("Enter")
           await page.getByRole("link", { name: "Holdfast", exact: true }).click()
-          expect(sessions.count()).toBe(1)
+          await expect.poll(sessions.count, patience).toBe(1)
           await sessions.pass()
           await page.getByRole("navigation", { name: "Sessions" }).getByRole("link", { name: /Untitled/ }).waitFor()
           expect(page.url()).toMatch(/#\/$/)
@@ -161,7 +161,7 @@ describe("who looks for something", () => {
           const links = page.getByRole("navigation", { name: "Sessions" }).locator("li").getByRole("link")
           const first = `${gateway.url}/v1/sessions/${await create(" ")}`
           await page.request.post(`${first}/runs`, { data: { prompt: "ask" } })
-          for (let n = 0; n < 51; n++) await create(`session ${n}`)
+          await Promise.all(Array.from({ length: 51 }, (_, n) => create(`session ${n}`)))
           // a page, and who waits for an answer, wherever that is
           await expect.poll(() => links.count(), patience).toBe(51)
           await page.getByRole("link", { name: "Untitled Waiting for you" }).waitFor()

@@ -87,8 +87,8 @@ describe("a history of 20,000 events", () => {
           // at its end, in which the last run is
           await list.getByText(`Call ${runs}-5`).waitFor()
           expect(await size()).toBeLessThan(3_000)
-          const end = await list.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight)
-          expect(end).toBeLessThan(50)
+          const end = () => list.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight)
+          await expect.poll(end, { timeout: 30_000 }).toBeLessThan(50)
 
           // what comes is seen without a hand, also if much comes at once
           log.append(2_000, "word ")
@@ -130,7 +130,7 @@ describe("a history of 20,000 events", () => {
         })
         const longest = Math.max(0, ...tasks)
         // generous: the machine may be busy with others
-        expect(longest).toBeLessThan(1_500)
+        expect(longest).toBeLessThan(5_000)
       }),
     timeout
   )

@@ -182,7 +182,9 @@ describe("what an agent says", () => {
           )
           await page.evaluate("fetch('http://127.0.0.1:9/').catch(() => {})")
           expect(await page.evaluate("window.pwned")).toBeUndefined()
-          expect(complaints.join("\n")).toMatch(/TrustedHTML[^]*TrustedScript[^]*connect-src/)
+          await expect.poll(() => complaints.join("\n"), { timeout: 30_000 }).toMatch(
+            /TrustedHTML[^]*TrustedScript[^]*connect-src/
+          )
           complaints.splice(0)
         })
       }),

@@ -4,6 +4,7 @@ import * as FastCheck from "effect/FastCheck"
 import type { ElicitationAnswer, ElicitationRequest } from "../../src/domain/Elicitation.js"
 import { recordable } from "../../src/domain/Elicitation.js"
 import { checkAnswer, checkRequest } from "../../src/domain/ElicitationCheck.js"
+import "../seed.js"
 
 const option = (optionId: string, kind = "allow_once") => ({ optionId, name: optionId, kind })
 const permission = (...optionIds: ReadonlyArray<string>): ElicitationRequest => ({

@@ -4,6 +4,7 @@ import * as FastCheck from "effect/FastCheck"
 import { checkForm } from "../../src/domain/FormCheck.js"
 import * as FormRules from "../../src/domain/FormRules.js"
 import * as Forms from "./forms.js"
+import "../seed.js"
 
 /** Where a form is wrong, and the first reason. */
 const faults = (schema: unknown) =>

@@ -4,6 +4,7 @@ import * as FastCheck from "effect/FastCheck"
 import type { ElicitationOutcome } from "../../src/domain/Elicitation.js"
 import * as McpElicitation from "../../src/domain/McpElicitation.js"
 import * as Forms from "./forms.js"
+import "../seed.js"
 
 const wire = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 const paths = <A>(decoded: Either.Either<A, ReadonlyArray<{ readonly path: ReadonlyArray<string> }>>) =>

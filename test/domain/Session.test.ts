@@ -7,6 +7,7 @@ import { ElicitationId, RunId, SessionId } from "../../src/domain/Ids.js"
 import * as Session from "../../src/domain/Session.js"
 import type { StoredEvent } from "../../src/domain/StoredEvent.js"
 import { checkHistory } from "../session/InMemory.js"
+import "../seed.js"
 
 const id = SessionId.make("ses_1")
 const runId = RunId.make("run_1")

@@ -210,7 +210,7 @@ for (const [index, [name, follow]] of Object.entries(followers).entries()) {
         const { id } = yield* Effect.promise(() => client.create({ agent: "scripted" }))
         const seen: Array<number> = []
         yield* follow(`${network.url}/v1/sessions/${id}`, (seq) => void seen.push(seq))
-        yield* until("the first events", () => seen.length > 0, 20_000)
+        yield* until("the first events", () => seen.length > 0, 60_000)
         const next = random(index + 1)
         for (let cut = 1; cut <= cuts; cut++) {
           const before = yield* network.connections
@@ -222,7 +222,7 @@ for (const [index, [name, follow]] of Object.entries(followers).entries()) {
             const { head, status } = yield* Effect.promise(() => client.get(id))
             return status === "idle" && seen.at(-1) === head
           })
-          yield* Effect.delay(isBack, "5 millis").pipe(Effect.repeat({ until: Boolean }), Effect.timeout("20 seconds"))
+          yield* Effect.delay(isBack, "5 millis").pipe(Effect.repeat({ until: Boolean }), Effect.timeout("60 seconds"))
         }
         const { head } = yield* Effect.promise(async () => {
           for (;;) {
@@ -231,11 +231,11 @@ for (const [index, [name, follow]] of Object.entries(followers).entries()) {
             await new Promise((resolve) => setTimeout(resolve, 10))
           }
         })
-        yield* until(`all events, of which there are ${seen.length} of ${head}`, () => seen.at(-1) === head, 20_000)
+        yield* until(`all events, of which there are ${seen.length} of ${head}`, () => seen.at(-1) === head, 60_000)
         expect(seen).toEqual(Array.from({ length: head }, (_, n) => n + 1))
         expect(head).toBeGreaterThan(cuts * 300)
         expect(yield* network.connections).toBeGreaterThan(cuts)
       }),
-    90_000
+    180_000
   )
 }

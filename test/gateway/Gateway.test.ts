@@ -121,12 +121,12 @@ describe("close", () => {
     Effect.gen(function*() {
       const log = memoryLog()
       log.append(3)
-      const { close, gateway } = yield* closable(log.sessions)
+      const { close, gateway } = yield* closable(log.sessions, { grace: "20 seconds" })
       const client = yield* connect(gateway)
       client.write(get(`${path}/events`))
       yield* until("the events", () => client.received().includes("id: 3"))
-      // the grace, which it does not wait for, is three seconds
-      expect(yield* close).toBeLessThan(2500)
+      // it does not wait for the grace
+      expect(yield* close).toBeLessThan(10_000)
       yield* until("the end", client.closed)
       // the chunk of length 0: the end was said, it did not just stop
       expect(client.received().endsWith("0\r\n\r\n")).toBe(true)
@@ -134,7 +134,7 @@ describe("close", () => {
 
   it.scopedLive("does not wait for keep-alive connections, slow bodies and half a head", () =>
     Effect.gen(function*() {
-      const { close, gateway } = yield* closable({})
+      const { close, gateway } = yield* closable({}, { grace: "20 seconds" })
       const idle = yield* connect(gateway)
       idle.write(get("/health"))
       yield* until("the answer", () => idle.received().includes("\"ok\""))
@@ -142,9 +142,10 @@ describe("close", () => {
       slow.write(slowBody)
       const half = yield* connect(gateway)
       half.write("GET /health HTTP/1.1\r\nHo")
-      yield* Effect.sleep(50)
-      // the grace, which it does not wait for, is three seconds
-      expect(yield* close).toBeLessThan(2500)
+      // what was sent before these has been read when they are answered
+      for (const _ of [1, 2, 3]) yield* request(gateway, "GET", "/health")
+      // it does not wait for the grace
+      expect(yield* close).toBeLessThan(10_000)
       yield* until("all connections' end", () => idle.closed() && slow.closed() && half.closed())
       expect(slow.received()).toMatch(/^HTTP\/1.1 503 [^]*retry-after: 1[^]*"Draining"/)
     }))
@@ -162,7 +163,7 @@ describe("close", () => {
       const { close, gateway } = yield* closable({
         close: () => enter("finishes", Deferred.await(gate)),
         cancel: () => enter("hangs", Effect.never)
-      }, { grace: "400 millis", allowedOrigins: ["https://app.example"] })
+      }, { grace: "2 seconds", allowedOrigins: ["https://app.example"] })
       const keepAlive = yield* connect(gateway)
       keepAlive.write(get("/health"))
       const finishes = yield* Effect.fork(request(gateway, "DELETE", path))
@@ -187,7 +188,7 @@ describe("close", () => {
       })
       yield* Deferred.succeed(gate, undefined)
       expect((yield* Fiber.join(finishes)).status).toBe(204)
-      expect(yield* Fiber.join(closing)).toBeLessThan(2500)
+      expect(yield* Fiber.join(closing)).toBeLessThan(15_000)
       // on return nothing of a request is left: the one that hung was interrupted and awaited
       expect(left).toEqual(["finishes Success", "hangs Failure"])
     }))
@@ -204,7 +205,7 @@ describe("close", () => {
       docs.pause()
       docs.write(get("/docs"))
       yield* Effect.sleep(200)
-      expect(yield* close).toBeLessThan(2500)
+      expect(yield* close).toBeLessThan(10_000)
     }))
 
   it.scopedLive("leaves no fiber, however its clients left", () =>

@@ -10,7 +10,7 @@ import { RunId } from "../../src/domain/Ids.js"
 import { connect, get, id, memoryLog, parseSse, request, session, start, until } from "./fixture.js"
 import * as Nginx from "./nginx.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const events = `/v1/sessions/${id}/events`
 const message = (size: number) => JSON.stringify({ prompt: "x".repeat(size) })

@@ -192,7 +192,7 @@ export const get = (path: string, ...headers: ReadonlyArray<string>): string =>
   [`GET ${path} HTTP/1.1`, "Host: localhost", ...headers, "", ""].join("\r\n")
 
 /** Polls: for what a real socket does in its own time. */
-export const until = (what: string, condition: () => boolean, millis = 5000): Effect.Effect<void> =>
+export const until = (what: string, condition: () => boolean, millis = 20_000): Effect.Effect<void> =>
   Effect.suspend(() => condition() ? Effect.void : Effect.fail(what)).pipe(
     Effect.retry({ schedule: Schedule.spaced(5) }),
     Effect.timeoutFail({ duration: millis, onTimeout: () => what }),
@@ -223,5 +223,5 @@ export const rootFibers = () => new Set(Fiber.unsafeRoots())
 /** How many fibers there are besides the known ones, when they have had time to end. */
 export const fibersBeside = (known: ReadonlySet<unknown>) =>
   Effect.delay(Effect.sync(() => [...rootFibers()].filter((fiber) => !known.has(fiber)).length), 10).pipe(
-    Effect.repeat({ until: (count) => count === 0, times: 200 })
+    Effect.repeat({ until: (count) => count === 0, times: 1500 })
   )

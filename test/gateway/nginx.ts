@@ -8,6 +8,7 @@ import * as NodeOs from "node:os"
 import * as NodePath from "node:path"
 import { fileURLToPath } from "node:url"
 import type * as Gateway from "../../src/gateway/Gateway.js"
+import { ownPort } from "../program.js"
 
 /** Debian has it where not every PATH looks. */
 const command = ["/usr/sbin/nginx", ...(process.env["PATH"] ?? "").split(":").map((folder) => `${folder}/nginx`)]
@@ -30,14 +31,6 @@ export const documented = (port: number, upstream: string) => {
   const block = /```nginx\n(.*?)```/s.exec(NodeFs.readFileSync(guide, "utf8"))?.[1] ?? ""
   return block.replace("listen 80", `listen 127.0.0.1:${port}`).replace("http://127.0.0.1:4455", upstream)
 }
-
-const freePort = Effect.async<number>((resume) => {
-  const server = Net.createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 /** nginx as it is, but for where it keeps its files: it must not need root, nor touch those of the machine. */
 const around = (http: string) => `
@@ -68,7 +61,7 @@ const listens = (port: number) =>
   })
 
 const run = Effect.fnUntraced(function*(http: (port: number) => string) {
-  const port = yield* freePort
+  const port = yield* ownPort
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => NodeFs.mkdtempSync(NodePath.join(NodeOs.tmpdir(), "holdfast-nginx-"))),
     (folder) => Effect.sync(() => NodeFs.rmSync(folder, { recursive: true }))

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Agenda from "../../src/lifecycle/Agenda.js"
+import "../seed.js"
 
 type Step = { readonly add: number } | { readonly remove: number } | { readonly take: number }
 

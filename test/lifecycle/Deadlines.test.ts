@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Deadlines from "../../src/lifecycle/Deadlines.js"
+import "../seed.js"
 
 const member = (name: number): Deadlines.Due & { readonly name: number } => ({ name, at: 0, place: -1 })
 

@@ -334,7 +334,7 @@ describe("ElicitationBridge", () => {
           yield* bridge.answer(question.sessionId, question.id, { action })
         }
         // a scan of all of them for each would take minutes
-        expect(performance.now() - start).toBeLessThan(5000)
+        expect(performance.now() - start).toBeLessThan(20_000)
         const outcomes = yield* Effect.forEach(askers, Fiber.join)
         expect(
           outcomes.every((outcome, index) =>

@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
@@ -374,7 +375,7 @@ describe("StreamManager", () => {
         expect(new Set(jittered).size).toBeGreaterThan(20)
         const asked = yield* delays({ redialAfter: Effect.succeed(Duration.seconds(5)) })
         expect(Math.min(...asked)).toBe(5000)
-      }))
+      }).pipe(Effect.withRandom(Random.make("jitter"))))
   })
 
   describe("SM6", () => {

@@ -8,7 +8,7 @@ import { leakFreeFile } from "holdfast/testing/vitest"
 import * as DataFolder from "../../src/log/DataFolder.js"
 import * as Script from "./script.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const temporary = Effect.flatMap(
   FileSystem.FileSystem,

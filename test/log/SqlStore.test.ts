@@ -20,7 +20,7 @@ import { collect, follow, many, opened, other, said, session, settle } from "./f
 import * as Script from "./script.js"
 import { suite } from "./suite.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const folder = FileSystem.FileSystem.pipe(
   Effect.flatMap((fs) => fs.makeTempDirectoryScoped({ prefix: "holdfast-log-" })),
@@ -51,27 +51,31 @@ describe("EventLog.layerSqlite", () => {
       expect(yield* log.append(other, [opened])).toBe(1)
     }))
 
-  it.scopedLive("EL4 EL5 what a reader was shown is there after kill -9, and the run is lost", () =>
-    Effect.gen(function*() {
-      const fs = yield* FileSystem.FileSystem
-      for (let round = 0; round < 2; round++) {
-        const directory = yield* folder
-        const [filename, shown] = [`${directory}/log.db`, `${directory}/shown`]
-        const appender = yield* Script.run("appender.ts", filename, shown)
-        yield* fs.stat(shown).pipe(
-          Effect.retry(Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(1000)))
-        )
-        yield* Effect.sleep(yield* Random.nextIntBetween(1, 300))
-        yield* appender.kill
-        const lines = (yield* fs.readFileString(shown)).split("\n").slice(0, -1)
-        const log = yield* openFile(filename)
-        const entries = yield* collect(log.read({ session, after: 0 }))
-        expect(entries.map(({ seq }) => seq)).toStrictEqual(entries.map((_, index) => index + 1))
-        expect(entries.slice(0, lines.length).map(({ seq }) => `${seq}`)).toStrictEqual(lines)
-        expect(entries.at(-1)?.json).toContain(`"outcome":{"_tag":"Lost"`)
-        expect((yield* log.state(session)).run).toBe(null)
-      }
-    }).pipe(Effect.provide(NodeContext.layer)))
+  it.scopedLive(
+    "EL4 EL5 what a reader was shown is there after kill -9, and the run is lost",
+    () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        for (let round = 0; round < 2; round++) {
+          const directory = yield* folder
+          const [filename, shown] = [`${directory}/log.db`, `${directory}/shown`]
+          const appender = yield* Script.run("appender.ts", filename, shown)
+          yield* fs.stat(shown).pipe(
+            Effect.retry(Schedule.spaced("20 millis"))
+          )
+          yield* Effect.sleep(yield* Random.nextIntBetween(1, 300))
+          yield* appender.kill
+          const lines = (yield* fs.readFileString(shown)).split("\n").slice(0, -1)
+          const log = yield* openFile(filename)
+          const entries = yield* collect(log.read({ session, after: 0 }))
+          expect(entries.map(({ seq }) => seq)).toStrictEqual(entries.map((_, index) => index + 1))
+          expect(entries.slice(0, lines.length).map(({ seq }) => `${seq}`)).toStrictEqual(lines)
+          expect(entries.at(-1)?.json).toContain(`"outcome":{"_tag":"Lost"`)
+          expect((yield* log.state(session)).run).toBe(null)
+        }
+      }).pipe(Effect.provide(NodeContext.layer)),
+    60_000
+  )
 
   it.scoped("a file that is no database, or that cannot be made, is an error that says so", () =>
     Effect.gen(function*() {

@@ -10,13 +10,12 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import * as v8 from "node:v8"
-import * as vm from "node:vm"
 import { ElicitationId, SessionId } from "../../src/domain/Ids.js"
 import * as Session from "../../src/domain/Session.js"
 import * as StoredEvent from "../../src/domain/StoredEvent.js"
 import * as EventLog from "../../src/log/EventLog.js"
 import type { EventStore } from "../../src/log/EventStore.js"
+import * as Memory from "../memory.js"
 import { collect, follow, many, open, opened, other, runId, said, session, settle } from "./fixture.js"
 
 const seqs = <E>(stream: Stream.Stream<EventLog.LogEntry, E>) => collect(Stream.map(stream, ({ seq }) => seq))
@@ -25,11 +24,6 @@ const range = (first: number, last: number) => Array.from({ length: last - first
 
 const history = (log: EventLog.EventLog["Type"], id = session) =>
   collect(Stream.mapEffect(log.read({ session: id, after: 0 }), (entry) => StoredEvent.fromJson(entry.json)))
-
-const gc: () => void = (() => {
-  v8.setFlagsFromString("--expose-gc")
-  return vm.runInNewContext("gc")
-})()
 
 export const suite = <E>(name: string, makeStore: Effect.Effect<EventStore, E, Scope.Scope>) => {
   const make = (options?: EventLog.Options) => Effect.flatMap(makeStore, (store) => EventLog.make(store, options))
@@ -196,7 +190,7 @@ export const suite = <E>(name: string, makeStore: Effect.Effect<EventStore, E, S
         expect(yield* Fiber.join(quick)).toBe(total)
         // weak references are kept until the end of the turn in which they were made or read
         yield* Effect.sleep(1)
-        gc()
+        Memory.collect()
         if (name !== "memory") expect(held.filter((entry) => entry.deref() !== undefined).length).toBeLessThan(2)
         yield* Deferred.succeed(stuck, void 0)
         expect(yield* Fiber.join(late)).toStrictEqual(range(1, total))
@@ -215,7 +209,7 @@ export const suite = <E>(name: string, makeStore: Effect.Effect<EventStore, E, S
           )
           yield* settle
           yield* Effect.sleep(1)
-          gc()
+          Memory.collect()
           expect(read.length).toBe(101)
           expect(read.filter((entry) => entry.deref() !== undefined).length).toBe(0)
         }).pipe(Effect.scoped)

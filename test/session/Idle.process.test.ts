@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url"
 import * as AcpAgent from "../../src/agent/acp/AcpAgent.js"
 import * as Harness from "./Harness.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
 
@@ -25,7 +25,7 @@ describe("a session over a process", () => {
     () =>
       Effect.gen(function*() {
         const agent = yield* AcpAgent.make("demo", { command: process.execPath, args: [main, "demo-agent"] })
-        const { finish, open, prompt, seen, sessions } = yield* Harness.make([agent], { idle: { after: "1 second" } })
+        const { finish, open, prompt, seen, sessions } = yield* Harness.make([agent], { idle: { after: "2 seconds" } })
         const id = yield* open
         yield* Effect.flatMap(prompt(id, "/stream 3"), (run) => finish(id, run))
         expect(yield* children).toHaveLength(1)

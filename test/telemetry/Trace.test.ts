@@ -7,6 +7,7 @@ import { ElicitationId, RunId, SessionId } from "../../src/domain/Ids.js"
 import type { StoredEvent } from "../../src/domain/StoredEvent.js"
 import * as Traceparent from "../../src/domain/Traceparent.js"
 import * as Trace from "../../src/telemetry/Trace.js"
+import "../seed.js"
 
 leakFreeFile()
 

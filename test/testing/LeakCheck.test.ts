@@ -138,14 +138,14 @@ describe("LeakCheck finds a fiber", () => {
 
   it.live("that a FiberMap replaced, when its finalizer is slow", () =>
     Effect.gen(function*() {
-      const slow = Effect.onInterrupt(Effect.never, () => Effect.sleep("400 millis"))
+      const slow = Effect.onInterrupt(Effect.never, () => Effect.sleep("1 second"))
       const leak = yield* leakOf(Effect.scoped(Effect.gen(function*() {
         const map = yield* FiberMap.make<string>()
         remove(yield* FiberMap.run(map, "key", slow), Fiber.await)
         yield* Effect.yieldNow()
         yield* FiberMap.run(map, "key", Effect.never)
       })))
-      expect(leak.message).toMatch(/waits for +a timer of 400 ms/)
+      expect(leak.message).toMatch(/waits for +a timer of 1000 ms/)
     }))
 
   it.live("behind a ReadableStream that nobody reads or cancels", () =>
@@ -336,7 +336,8 @@ describe("LeakCheck finds a handle", () => {
 })
 
 describe.skipIf(process.platform !== "linux")("LeakCheck finds a process", () => {
-  const kill = (pid: number) => process.kill(pid, "SIGKILL")
+  // 0 would be this process's own group
+  const kill = (pid: number) => pid > 1 ? process.kill(pid, "SIGKILL") : false
 
   it.live("with its id and command and the line that spawned it, also with the hook off, and not its pipes", () =>
     Effect.gen(function*() {
@@ -371,6 +372,12 @@ describe.skipIf(process.platform !== "linux")("LeakCheck finds a process", () =>
       expect(leak.message).toMatch(here)
     }))
 
+  /** Until it is the command itself, and has an environment that can be read. */
+  const asleep = (pid: number) =>
+    Effect.sync(() => Fs.readFileSync(`/proc/${pid}/cmdline`, "utf8")).pipe(
+      Effect.repeat({ until: (line) => line.startsWith("sleep"), schedule: Schedule.spaced("5 millis") })
+    )
+
   const shell = (command: string, options: ChildProcess.SpawnOptions) =>
     Effect.async<number>((resume) => {
       const child = ChildProcess.spawn("sh", ["-c", `${command} & echo $!`], {
@@ -383,12 +390,7 @@ describe.skipIf(process.platform !== "linux")("LeakCheck finds a process", () =>
         undo.push(() => kill(Number(told)))
         resume(Effect.succeed(Number(told)))
       })
-      // until it is the command itself it has no environment that could be read
-    }).pipe(Effect.tap((pid) =>
-      Effect.sync(() => Fs.readFileSync(`/proc/${pid}/cmdline`, "utf8")).pipe(
-        Effect.repeat({ until: (line) => line.startsWith("sleep"), schedule: Schedule.spaced("5 millis") })
-      )
-    ))
+    }).pipe(Effect.tap(asleep))
 
   it.live("that outlives the child that started it, known by its group", () =>
     Effect.gen(function*() {
@@ -419,7 +421,7 @@ describe.skipIf(process.platform !== "linux")("LeakCheck finds a process", () =>
           pid = Number(told)
           undo.push(() => kill(pid))
         })
-        child.on("close", () => resume(Effect.void))
+        child.on("close", () => resume(Effect.asVoid(asleep(pid))))
       }))
       expect(leak.what).toBe(`${pid}: sleep 1244`)
       expect(leak.message).toContain("the one that started it has ended")
@@ -428,9 +430,10 @@ describe.skipIf(process.platform !== "linux")("LeakCheck finds a process", () =>
   it.live("that was left by spawnSync, which no channel tells of", () =>
     Effect.gen(function*() {
       let pid = 0
-      const leak = yield* leakOf(Effect.sync(() => {
+      const leak = yield* leakOf(Effect.suspend(() => {
         pid = Number(ChildProcess.execSync("sleep 1237 > /dev/null 2>&1 & echo $!", { encoding: "utf8" }))
         undo.push(() => kill(pid))
+        return asleep(pid)
       }))
       expect(leak.what).toBe(`${pid}: sleep 1237`)
     }))
@@ -463,28 +466,35 @@ describe.skipIf(process.platform !== "linux")("LeakCheck finds a process", () =>
     Effect.gen(function*() {
       const leak = yield* leakOf(
         Effect.async<void>((resume) => {
-          const child = ChildProcess.spawn("sh", ["-c", "env -i /bin/sleep 1243 > /dev/null & echo $!; sleep 0.1"], {
-            stdio: ["ignore", "pipe", "ignore"]
+          const child = ChildProcess.spawn("sh", ["-c", "env -i /bin/sleep 1243 > /dev/null & echo $!; read line"], {
+            stdio: ["pipe", "pipe", "ignore"]
           })
           child.stdout.setEncoding("utf8").once("data", (pid: string) => {
             undo.push(() => kill(Number(pid)))
             resume(Effect.void)
+            // after the first look, however long that takes
+            setTimeout(() => child.stdin.end(), 20)
           })
         }),
-        { grace: "400 millis" }
+        { grace: "800 millis" }
       )
       expect(leak.what).toMatch(/sleep 1243$/)
     }))
 
   it.live("and the child of that child", () =>
     Effect.gen(function*() {
-      const { leaks, message } = yield* leaksOf(Effect.promise(async () => {
+      const { leaks, message } = yield* leaksOf(Effect.suspend(() => {
         const child = ChildProcess.spawn("sh", ["-c", "sleep 1238; true"], { stdio: "ignore", detached: true })
         undo.push(() => {
-          process.kill(-(child.pid ?? 0), "SIGKILL")
+          if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
           return once(child, "exit")
         })
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        const children = Effect.sync(() => Fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"))
+        return children.pipe(
+          Effect.repeat({ until: (pids) => pids !== "", schedule: Schedule.spaced("5 millis") }),
+          Effect.zipRight(children),
+          Effect.flatMap((pids) => asleep(Number(pids)))
+        )
       }))
       expect(leaks.map(({ what }) => what.replace(/^\d+: /, "")).toSorted(), message).toEqual([
         "sh -c sleep 1238; true",
@@ -545,7 +555,7 @@ describe("LeakCheck passes", () => {
     "a group that was killed": Effect.promise(async () => {
       const child = ChildProcess.spawn("sh", ["-c", "sleep 100 & sleep 100"], { detached: true, stdio: "ignore" })
       await once(child, "spawn")
-      process.kill(-(child.pid ?? 0), "SIGKILL")
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
       await once(child, "exit")
     }),
     "watchers that were closed": Effect.sync(() => {

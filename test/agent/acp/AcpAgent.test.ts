@@ -9,7 +9,7 @@ import * as AcpAgent from "../../../src/agent/acp/AcpAgent.js"
 import { Agents } from "../../../src/agent/Agent.js"
 import { connect, reports, turn, watchChildren } from "../support.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const decode = Schema.decodeUnknownEither(AcpAgent.AcpAgentOptions, { onExcessProperty: "error" })
 

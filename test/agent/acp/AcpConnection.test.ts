@@ -25,7 +25,7 @@ import {
   watchChildren
 } from "../support.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 type Asked = Extract<AgentSignal, { _tag: "Asked" }>
 
@@ -56,7 +56,7 @@ const ending = (connection: Parameters<typeof until>[0]) =>
     const said: Array<AgentSignal> = []
     const error = yield* Effect.flip(Effect.forever(Effect.map(connection.signals.take, (signal) => said.push(signal))))
     return { said, error }
-  }).pipe(Effect.timeout("10 seconds"))
+  }).pipe(Effect.timeout("60 seconds"))
 
 describe("AcpConnection", () => {
   afterEach(watchChildren())
@@ -180,12 +180,13 @@ describe("AcpConnection", () => {
         yield* say(connection, "flood written")
         const written = () => Number(fs.readFileSync(path.join(cwd, "written"), "utf8"))
         yield* connection.signals.take
+        yield* eventually(() => fs.existsSync(path.join(cwd, "written")), "it has to wait")
         yield* Effect.sleep("500 millis")
         // bounded: twice the queue's capacity, and what fits into pipes and their buffers
         assert.isBelow(written(), 8000)
         const rest = yield* until(connection, (signal) => texts([signal])[0] === "200000")
         assert.strictEqual(rest.length, 199_999)
-      }), 30_000)
+      }), 90_000)
   })
 
   describe("questions", () => {
@@ -412,13 +413,14 @@ describe("AcpConnection", () => {
           // not the fixture: on a busy machine Node is not up by then
           options: {
             command: "/bin/sh",
-            args: ["-c", "head -c 100000 /dev/zero | tr '\\0' e >&2; exec sleep 1000"],
-            startTimeout: Duration.millis(400)
+            args: ["-c", "printf %0100000d 0 >&2; exec sleep 1000"],
+            startTimeout: Duration.seconds(1),
+            grace: { stdin: Duration.zero, term: Duration.seconds(20), kill: Duration.seconds(20) }
           }
         }))
         assert.strictEqual(error._tag, "AgentStartTimeout")
         if (error._tag === "AgentStartTimeout") {
-          assert.deepInclude({ ...error }, { millis: 400, stderr: "e".repeat(64 * 1024) })
+          assert.deepInclude({ ...error }, { millis: 1000, stderr: "0".repeat(64 * 1024) })
         }
       }))
 
@@ -575,7 +577,7 @@ describe("AcpConnection", () => {
   })
 
   describe("the process", () => {
-    const quick = { grace: { stdin: Duration.millis(200), term: Duration.millis(200), kill: Duration.seconds(2) } }
+    const quick = { grace: { stdin: Duration.millis(200), term: Duration.millis(200), kill: Duration.seconds(20) } }
 
     it.live("AG1 an agent that ignores the end of stdin and SIGTERM is gone when the scope is closed", () =>
       Effect.gen(function*() {

@@ -1,5 +1,4 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import { execFileSync, spawn } from "node:child_process"
@@ -9,7 +8,7 @@ import * as path from "node:path"
 import * as AcpFiles from "../../../src/agent/acp/AcpFiles.js"
 import { connect, folder, reports, turn, watchChildren } from "../support.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const setup = Effect.gen(function*() {
   const outer = yield* folder
@@ -110,17 +109,15 @@ describe("AcpFiles", () => {
         (swapper) => Effect.promise(() => (swapper.kill("SIGKILL"), once(swapper, "exit")))
       )
       const tally = { harmless: 0, refused: 0 }
-      const deadline = (yield* Clock.currentTimeMillis) + 3000
-      while ((yield* Clock.currentTimeMillis) < deadline && fs.readdirSync(outside).length === 1) {
+      // until it has met each of them often, however late the other process begins
+      while (fs.readdirSync(outside).length === 1 && (tally.harmless < 40 || tally.refused < 40)) {
         const content = yield* Effect.orElseSucceed(read(at("inside", "secret")), () => "refused")
         if (content !== "harmless" && content !== "refused") return assert.fail("it read what is outside")
         tally[content]++
         yield* Effect.ignore(write(at("inside", "written"), "x"))
       }
       assert.deepStrictEqual(fs.readdirSync(outside), ["secret"])
-      assert.isAbove(tally.harmless, 10)
-      assert.isAbove(tally.refused, 10)
-    }))
+    }), 60_000)
 
   it.scopedLive("what is no text file of a bearable size is refused, and never waited for", () =>
     Effect.gen(function*() {

@@ -10,7 +10,7 @@ import { none } from "../../../src/agent/process/ProcessLedger.js"
 import type { AgentEvent } from "../../../src/domain/AgentEvent.js"
 import { connect, events, eventually, folder, isAlive, reports, say, turn, until, watchChildren } from "../support.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const calls = (...calls: ReadonlyArray<readonly [method: string, params: object]>) =>
   `calls ${JSON.stringify(calls.map(([method, params]) => [`terminal/${method}`, params]))}`
@@ -64,7 +64,7 @@ describe("AcpTerminals", () => {
 
   const open = (command: string, room: Effect.Effect<void> = Effect.void) =>
     Effect.gen(function*() {
-      const grace = { stdin: Duration.zero, term: Duration.seconds(2), kill: Duration.seconds(2) }
+      const grace = { stdin: Duration.zero, term: Duration.seconds(20), kill: Duration.seconds(20) }
       const said: Array<AgentEvent> = []
       const say = (event: AgentEvent) => void said.push(event)
       const options = { cwd: "/", env: Environment.make({}), ledger: none, grace, say, room, limit: 1000 }

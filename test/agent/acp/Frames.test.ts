@@ -5,6 +5,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import * as Frames from "../../../src/agent/acp/Frames.js"
+import "../../seed.js"
 
 leakFreeFile()
 

@@ -161,7 +161,6 @@ describe("a connection that is cut", () => {
     () =>
       Effect.gen(function*() {
         const { connection, host, network } = yield* connected()
-        const total = 4000
         let sent = 0
         host.onPrompt = () => {}
         yield* prompt(connection, 1)
@@ -170,7 +169,7 @@ describe("a connection that is cut", () => {
           yield* eventually(() => host.readers() === 1)
           // in the middle of a frame
           yield* network.cutAfter(2000 + cut * 137)
-          while (host.readers() === 1 && sent < total - 500) {
+          while (host.readers() === 1) {
             for (let batch = 0; batch < 20; batch++) host.chunk(String(sent++))
             yield* Effect.sleep("1 millis")
           }
@@ -289,7 +288,7 @@ describe("a connection that is cut", () => {
 
   it.scopedLive("SM7 or half open: a host that vanished without a word is found by the deadline, and the turn goes on over the next one", () =>
     Effect.gen(function*() {
-      const { connection, host, network } = yield* connected({ idle: Duration.millis(300) })
+      const { connection, host, network } = yield* connected({ idle: Duration.seconds(1) })
       host.onPrompt = () => host.chunk("I work")
       yield* prompt(connection, 1)
       yield* until(connection, ({ _tag }) => _tag === "Said")

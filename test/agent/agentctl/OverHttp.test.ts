@@ -63,7 +63,7 @@ describe("a session of an agent behind a host, over HTTP", () => {
       const { call, url } = yield* gateway([yield* agentOf(host)], { idle: { after: Duration.millis(300) } })
       const { body: { id } } = yield* call("POST", "", { agent: "host" })
       yield* eventually(() => host.instances.size === 0)
-      expect(host.readers()).toBe(0)
+      yield* eventually(() => host.readers() === 0)
       yield* call("POST", `/${id}/runs`, { prompt: "are you there?" })
       yield* eventually(() => host.asked.some(({ action }) => action === "agent.prompt"))
       expect(host.asked.map(({ action }) => action)).toContain("agent.session.load")

@@ -14,7 +14,7 @@ const hows = (history: ReadonlyArray<{ readonly event: { readonly type: string; 
 
 const setup = Effect.fnUntraced(function*(options: Parameters<typeof agentOf>[1] = {}) {
   const host = yield* FakeHost.make()
-  const agent = yield* agentOf(host, { outage: Duration.millis(300), ...options })
+  const agent = yield* agentOf(host, options)
   const harness = yield* Harness.make([agent])
   const session = yield* harness.open
   return { ...harness, host, session }
@@ -23,7 +23,7 @@ const setup = Effect.fnUntraced(function*(options: Parameters<typeof agentOf>[1]
 describe("a session of an agent behind a host", () => {
   it.scopedLive("ends its run as Lost, with the reason, when the host is gone for good", () =>
     Effect.gen(function*() {
-      const { finish, host, prompt, session } = yield* setup()
+      const { finish, host, prompt, session } = yield* setup({ outage: Duration.millis(300) })
       host.onPrompt = () => host.chunk("I work")
       const run = yield* prompt(session)
       yield* eventually(() => host.asked.some(({ action }) => action === "agent.prompt"))

@@ -21,6 +21,7 @@ import * as Translator from "../../../src/gateway/agui/Translator.js"
 import * as Fixture from "../../gateway/agui/fixture.js"
 import { log, session } from "../../gateway/agui/histories.js"
 import { connect, texts } from "./support.js"
+import "../../seed.js"
 
 leakFreeFile()
 

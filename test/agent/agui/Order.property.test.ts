@@ -6,6 +6,7 @@ import { from, type OperatorFunction } from "rxjs"
 import * as Chunks from "../../../src/agent/agui/Chunks.js"
 import * as Order from "../../../src/agent/agui/Order.js"
 import { short, whole } from "./events.js"
+import "../../seed.js"
 
 /** What the official client makes of the stream, and how far it came. */
 const official = (events: ReadonlyArray<AGUIEvent>, by: OperatorFunction<BaseEvent, BaseEvent>) => {

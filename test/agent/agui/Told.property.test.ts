@@ -2,6 +2,7 @@ import { type AGUIEvent, EventType } from "@ag-ui/core"
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Told from "../../../src/agent/agui/Told.js"
+import "../../seed.js"
 
 /** What an agent says in one run: texts under an id, and events with a moment of their own. */
 const thing = FastCheck.oneof(

@@ -8,7 +8,7 @@ import type { HookInput } from "../../../src/agent/loop/Hooks.js"
 import { RunId, SessionId } from "../../../src/domain/Ids.js"
 import { eventually, processesWith } from "../../program.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const input: HookInput<"PreToolUse"> = {
   point: "PreToolUse",

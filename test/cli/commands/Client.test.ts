@@ -7,10 +7,11 @@ import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import * as AgentHost from "../../agent/agentctl/FakeHost.js"
 import * as AguiServer from "../../agent/agui/server.js"
+import { ownPort } from "../../program.js"
 import * as Program from "../program.js"
 
 const live = (name: string, test: Effect.Effect<void, unknown, NodeContext.NodeContext | Scope.Scope>) =>
-  it.scopedLive(name, () => Effect.provide(test, NodeContext.layer), 60_000)
+  it.scopedLive(name, () => Effect.provide(test, NodeContext.layer), 120_000)
 
 /** A gateway in `cwd`, and how to reach it. */
 const serve = Effect.fnUntraced(function*(cwd: string, port = 0) {
@@ -32,7 +33,8 @@ const serve = Effect.fnUntraced(function*(cwd: string, port = 0) {
     command: (...args: ReadonlyArray<string>) => Program.run({ cwd, env: { HOLDFAST_URL: url } }, ...args),
     attach: (...args: ReadonlyArray<string>) => Program.start({ cwd, env: { HOLDFAST_URL: url } }, "attach", ...args),
     open: Effect.map(post("/v1/sessions", { agent: "demo", cwd, title: "A try" }), ({ id }): string => id),
-    prompt: (id: string, prompt: string, whenBusy = "refuse") => post(`/v1/sessions/${id}/runs`, { prompt, whenBusy }),
+    // behind the turn that may be open still
+    prompt: (id: string, prompt: string) => post(`/v1/sessions/${id}/runs`, { prompt, whenBusy: "queue" }),
     stop: Effect.zipRight(gateway.signal("SIGTERM"), gateway.exit)
   }
 })
@@ -192,7 +194,7 @@ agents:
       const id = yield* gateway.open
       const { stdout } = yield* gateway.command("sessions")
       expect(stdout).toMatch(
-        new RegExp(`^SESSION +AGENT +STATUS +EVENTS +AGE +TITLE\n${id}  demo   idle    \\d+ +\\ds +A try\n$`)
+        new RegExp(`^SESSION +AGENT +STATUS +EVENTS +AGE +TITLE\n${id}  demo   idle    \\d+ +\\d+s +A try\n$`)
       )
       const json = yield* gateway.command("sessions", "--json")
       expect(JSON.parse(json.stdout)).toMatchObject({ id, agent: "demo", status: "idle", title: "A try" })
@@ -232,7 +234,7 @@ agents:
     "EL2 attach goes on by itself when the gateway is restarted, and ends when the session is closed",
     Effect.gen(function*() {
       const cwd = yield* Program.folder
-      const first = yield* serve(cwd)
+      const first = yield* serve(cwd, yield* ownPort)
       const id = yield* first.open
       const attached = yield* first.attach(id, "--json")
       yield* attached.says(/AgentConnected/)
@@ -297,7 +299,7 @@ agents:
       expect([cancelled.code, cancelled.stderr]).toEqual([0, ""])
       yield* attached.says(/■ cancelled/)
       const { runId } = yield* gateway.prompt(id, "/sleep 60")
-      yield* gateway.prompt(id, "/stream 1", "queue")
+      yield* gateway.prompt(id, "/stream 1")
       expect((yield* gateway.command("cancel", id, "--run", "run_other")).code).toBe(0)
       expect((yield* gateway.command("cancel", id, "--run", runId)).code).toBe(0)
       // what is queued goes on: the turn alone was cancelled

@@ -24,7 +24,7 @@ const alive = (pid: number) =>
   )
 
 const live = (name: string, test: Effect.Effect<void, unknown, NodeContext.NodeContext | Scope.Scope>) =>
-  it.scopedLive(name, () => Effect.provide(test, NodeContext.layer), 60_000)
+  it.scopedLive(name, () => Effect.provide(test, NodeContext.layer), 120_000)
 
 describe("holdfast run", () => {
   live(

@@ -8,7 +8,7 @@ import * as Net from "node:net"
 import * as Program from "../program.js"
 
 const live = (name: string, test: Effect.Effect<void, unknown, NodeContext.NodeContext | Scope.Scope>) =>
-  it.scopedLive(name, () => Effect.provide(test, NodeContext.layer), 60_000)
+  it.scopedLive(name, () => Effect.provide(test, NodeContext.layer), 120_000)
 
 const write = (path: string, text: string) =>
   Effect.flatMap(FileSystem.FileSystem, (fs) => fs.writeFileString(path, text))

@@ -7,7 +7,7 @@ import * as NodeFs from "node:fs"
 import * as Peer from "./Peer.js"
 
 const ofProcess = <A, E>(name: string, test: () => Effect.Effect<A, E, Scope.Scope>) =>
-  it.scopedLive(name, test, 30_000)
+  it.scopedLive(name, test, 60_000)
 
 const load = (peer: Peer.Connected, sessionId: string, cwd = "/") =>
   Effect.map(
@@ -101,6 +101,7 @@ describe("the demo agent's process", () => {
       const { text } = yield* session.turn("/grandchild")
       const pid = Number(/\d+/.exec(text)?.[0])
       const group = peer.child.pid ?? 0
+      assert.isAbove(group, 1)
       peer.child.stdin.end()
       assert.deepStrictEqual(yield* peer.exited, { code: 0, signal: null })
       process.kill(-group, "SIGTERM")

@@ -43,11 +43,11 @@ export const temporary = Effect.acquireRelease(
   (folder) => Effect.sync(() => NodeFs.rmSync(folder, { recursive: true, force: true }))
 )
 
-/** Looks until it is so, for ten seconds. */
+/** Looks until it is so, for half a minute. */
 export const eventually = (condition: () => boolean) =>
   Effect.sync(condition).pipe(
     Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced("10 millis") }),
-    Effect.timeout("10 seconds"),
+    Effect.timeout("30 seconds"),
     Effect.orDie
   )
 

@@ -31,7 +31,7 @@ layer(Peer.Shared.layer, { excludeTestServices: true })("the demo agent's script
       const [duration, turn] = yield* Effect.timed(session.turn("/stream 20000"))
       assert.strictEqual(turn.updates.length, 20_000)
       // 0.4 s on a quiet machine of two cores; the bound only catches what waits for something
-      assert.isBelow(Duration.toMillis(duration), 5000)
+      assert.isBelow(Duration.toMillis(duration), 15_000)
     }))
 
   it.effect("/think thinks before it speaks", () =>

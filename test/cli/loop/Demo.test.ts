@@ -9,7 +9,12 @@ const root = fileURLToPath(new URL("../../..", import.meta.url))
 
 interface Stored {
   readonly runId?: string
-  readonly event: { readonly type: string; readonly text?: string; readonly outcome?: { readonly _tag: string } }
+  readonly event: {
+    readonly type: string
+    readonly text?: string
+    readonly outcome?: { readonly _tag: string }
+    readonly elicitation?: unknown
+  }
 }
 
 interface Question {
@@ -132,7 +137,11 @@ agents:
   loop:
     kind: loop
     model: { provider: demo, model: demo, fallbacks: [{ provider: demo, model: demo-small }] }
-    limits: { idle: 0.5, attempts: 2, repeats: 3 }
+    limits: { attempts: 2, repeats: 3 }
+  hasty:
+    kind: loop
+    model: { provider: demo, model: demo }
+    limits: { idle: 0.5, attempts: 2 }
   asking:
     kind: loop
     model: { provider: demo, model: demo }
@@ -141,10 +150,10 @@ agents:
     hooks: { PreToolUse: [{ command: /bin/sh, args: [-c, "echo not that one >&2; exit 2"], tools: "*whoami" }] }
 `
         )
-        const { answer, open, prompt } = yield* serve("--config", `${folder}/loop.yaml`)
-        const run = (text: string) =>
+        const { open, prompt } = yield* serve("--config", `${folder}/loop.yaml`)
+        const run = (text: string, agent?: string) =>
           Effect.gen(function*() {
-            const { history, runId } = yield* prompt(yield* open(), text)
+            const { history, runId } = yield* prompt(yield* open(agent), text)
             const all = yield* history
             return { text: textOf(all, runId), outcome: outcomeOf(all, runId), all }
           })
@@ -152,7 +161,7 @@ agents:
           run("/401"),
           run("/429"),
           run("/half"),
-          run("/stall"),
+          run("/stall", "hasty"),
           run("/unknown"),
           run("/garbage"),
           run("/empty"),
@@ -178,9 +187,10 @@ agents:
 
         const session = yield* open("asking")
         const dying = yield* prompt(session, "/tool askAndDie")
-        const question = yield* answer(session, () => ({ action: "no such action" }))
-        expect(question).toMatchObject({ kind: "form", runId: dying.runId, message: "before I go" })
         const history = yield* dying.history
+        // by now it is taken back
+        const asked = history.find(({ event }) => event.type === "ElicitationRequested")
+        expect(asked?.event.elicitation).toMatchObject({ kind: "form", runId: dying.runId, message: "before I go" })
         expect(textOf(history, dying.runId)).toMatch(/The tool answered: "faulty: /)
         expect(outcomeOf(history, dying.runId)).toMatchObject({ _tag: "Completed" })
         expect(kinds(history).filter((kind) => kind === "RunEnded")).toHaveLength(1)

@@ -18,6 +18,7 @@ import {
   started,
   text
 } from "./events.js"
+import "../../seed.js"
 
 const fold = (...said: ReadonlyArray<Said>) => Conversation.fold(Conversation.empty, history(...said))
 

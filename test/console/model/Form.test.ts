@@ -5,6 +5,7 @@ import * as Form from "../../../console/model/Form.js"
 import type { FormSchema } from "../../../src/domain/Elicitation.js"
 import { checkForm } from "../../../src/domain/FormCheck.js"
 import * as Forms from "../../domain/forms.js"
+import "../../seed.js"
 
 // a clock that is not the one of the log
 process.env["TZ"] = "Pacific/Auckland"

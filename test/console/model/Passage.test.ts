@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Passage from "../../../console/model/Passage.js"
+import "../../seed.js"
 
 const longest = 26_000
 

@@ -412,7 +412,7 @@ describe("a question", () => {
         ({ ask, say }) =>
           Effect.flatMap(ask(permission), (answer) => Effect.zipRight(Deferred.await(gate), say(told(answer)))),
         {},
-        { deadline: "100 millis" }
+        { deadline: "1 second" }
       )
       const { agent, resume, say } = client(running)
       yield* say("go")

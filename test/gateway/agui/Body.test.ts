@@ -8,6 +8,7 @@ import * as Scope from "effect/Scope"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import * as net from "node:net"
 import type * as ScriptedAgent from "../../../src/testing/ScriptedAgent.js"
+import { collect } from "../../memory.js"
 import { fibersBeside, rootFibers, until } from "../fixture.js"
 import { type Running, start } from "./fixture.js"
 
@@ -77,10 +78,12 @@ describe("a client that takes nothing", () => {
     () =>
       Effect.gen(function*() {
         const running = yield* start(much, { heartbeat: "10 millis" })
+        collect()
         const before = process.memoryUsage().arrayBuffers
         const client = yield* connect(running)
         client.write(post(input("a thread"), "Connection: close"))
         yield* over(running)
+        collect()
         expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000)
         client.take()
         yield* until("the end", client.closed, 30_000)

@@ -6,7 +6,7 @@ import { leakFreeFile } from "holdfast/testing/vitest"
 import { gateway, temporary } from "../../program.js"
 import { client, fetchOnce, texts } from "./fixture.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 /** A client of the demo agent behind the built program. */
 const demo = (url: string, threadId = "a thread") => client({ gateway: { url } }, { agent: "demo", threadId })

@@ -10,6 +10,7 @@ import * as Translator from "../../../src/gateway/agui/Translator.js"
 import * as View from "../../../src/gateway/agui/View.js"
 import { histories, session } from "./histories.js"
 import * as Oracle from "./oracle.js"
+import "../../seed.js"
 
 leakFreeFile()
 

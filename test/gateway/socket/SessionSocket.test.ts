@@ -24,6 +24,14 @@ import { connected, open, path } from "./client.js"
 
 leakFreeFile()
 
+/** Returns when nothing more passes. */
+const resting = (look: () => number) => {
+  let before = -1
+  return Effect.suspend(() => Effect.delay(Effect.succeed(before !== (before = look())), 300)).pipe(
+    Effect.repeat({ while: (moves) => moves })
+  )
+}
+
 const closed = { seq: 4, type: "SessionClosed" as const, json: `{"seq":4,"event":{"type":"SessionClosed"}}` }
 
 describe("events", () => {
@@ -52,7 +60,7 @@ describe("events", () => {
       log.append(256 * 400, "x".repeat(200))
       const other = yield* connected(gateway, `${path}?after=${log.entries.length - 10}`)
       yield* until("the other's events", () => other.texts.length === 10)
-      yield* Effect.sleep(300)
+      yield* resting(() => pages)
       const taken = pages
       // 100,000 events are 400 pages; the kernel's buffers hold some of them
       expect(taken).toBeLessThan(200)
@@ -60,9 +68,9 @@ describe("events", () => {
       yield* until("the other's next event", () => other.texts.length === 11)
       expect(pages).toBe(taken + 1)
       stuck.ws.resume()
-      yield* until("all of it", () => stuck.texts.length === log.entries.length, 20_000)
+      yield* until("all of it", () => stuck.texts.length === log.entries.length, 60_000)
       expect(stuck.texts[50_000]).toBe(log.entries[50_000]?.json)
-    }))
+    }), 90_000)
 
   it.scopedLive("the end of the session is 1000, also for one who comes later", () =>
     Effect.gen(function*() {
@@ -291,11 +299,7 @@ describe("commands", () => {
         for (let id = 0; id < 3000; id++) {
           client.send({ id, command: "prompt", payload: { prompt: "x".repeat(4000) } })
         }
-        // it goes on until nothing more passes
-        let before = -1
-        yield* Effect.suspend(() => Effect.delay(Effect.succeed(before !== (before = handled)), 300)).pipe(
-          Effect.repeat({ while: (moves) => moves })
-        )
+        yield* resting(() => handled)
         expect(handled).toBeLessThan(2000)
         expect(client.ws.bufferedAmount).toBeGreaterThan(1_000_000)
         client.ws.resume()
@@ -326,8 +330,13 @@ describe("before the upgrade", () => {
       const own = yield* connected(gateway, path, { headers: { origin: gateway.url } })
       expect(yield* refused(path, {})).toEqual([429, "LimitReached"])
       own.ws.terminate()
-      yield* until("its place is free", () => own.ws.readyState === own.ws.CLOSED)
-      yield* connected(gateway)
+      // the gateway hears of it when it hears of it
+      const next = Effect.scoped(Effect.gen(function*() {
+        const client = yield* open(gateway)
+        yield* until("an answer", () => client.refusal() !== undefined || client.ws.readyState === client.ws.OPEN)
+        return client.refusal() === undefined
+      }))
+      expect(yield* Effect.repeat(next, { until: (free) => free, times: 500 })).toBe(true)
     }))
 
   it.scopedLive("a request that is no upgrade, or a wrong one, is told what this route wants", () =>
@@ -499,13 +508,17 @@ describe("close", () => {
       const log = memoryLog()
       log.append(3)
       const gate = yield* Deferred.make<void>()
-      const { close, gateway } = yield* closable({ ...log.sessions, cancel: () => Deferred.await(gate) })
+      let entered = false
+      const { close, gateway } = yield* closable({
+        ...log.sessions,
+        cancel: () => Effect.zipRight(Effect.sync(() => entered = true), Deferred.await(gate))
+      }, { grace: "20 seconds" })
       const clients = yield* Effect.replicateEffect(connected(gateway), 5)
       const [first] = clients
       if (first === undefined) return
       yield* until("the events", () => clients.every(({ texts }) => texts.length === 3))
       first.send({ id: 1, command: "cancel" })
-      yield* Effect.sleep(50)
+      yield* until("the command", () => entered)
       const closing = yield* Effect.fork(close)
       yield* until("others are told", () => clients.slice(1).every(({ ws }) => ws.readyState === ws.CLOSED))
       expect(first.ws.readyState).toBe(first.ws.OPEN)
@@ -515,7 +528,7 @@ describe("close", () => {
         expect(client.frames().at(-1)).toMatchObject({ error: { _tag: "Draining" } })
       }
       expect(first.frames().at(-2)).toEqual({ id: 1, status: 202 })
-      expect(yield* Fiber.join(closing)).toBeLessThan(2500)
+      expect(yield* Fiber.join(closing)).toBeLessThan(10_000)
     }))
 
   it.scopedLive("does not wait for peers that do not read, do not answer, or hang in a command", () =>
@@ -528,7 +541,7 @@ describe("close", () => {
       const hangs = yield* connected(gateway, `${path}?after=20000`)
       hangs.send({ id: 1, command: "cancel" })
       yield* Effect.sleep(200)
-      expect(yield* close).toBeLessThan(6000)
+      expect(yield* close).toBeLessThan(20_000)
       stuck.ws.resume()
       expect((yield* hangs.end)[0]).toBe(1001)
       expect((yield* stuck.end)[0]).toBe(1006)

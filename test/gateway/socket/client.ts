@@ -59,11 +59,11 @@ export const open = (
             until(
               `the reply to ${String(id)} among ${texts.join("\n")}`,
               () => frames().some((frame) => frame.id === id),
-              10_000
+              20_000
             ),
             () => frames().find((frame) => frame.id === id) ?? {}
           ),
-        end: Effect.map(until("the end of the socket", () => closed !== undefined, 10_000), () => closed ?? [0, ""]),
+        end: Effect.map(until("the end of the socket", () => closed !== undefined, 20_000), () => closed ?? [0, ""]),
         refusal: () => refusal
       }
     }),
@@ -77,4 +77,4 @@ export const open = (
 
 /** As `open`; returns when it is open. */
 export const connected = (...args: Parameters<typeof open>) =>
-  Effect.tap(open(...args), ({ ws }) => until("the socket is open", () => ws.readyState === ws.OPEN, 10_000))
+  Effect.tap(open(...args), ({ ws }) => until("the socket is open", () => ws.readyState === ws.OPEN, 20_000))

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs"
 import * as Program from "../../program.js"
 import { connected } from "./client.js"
 
-leakFreeFile({ grace: "2 seconds" })
+leakFreeFile({ grace: "5 seconds" })
 
 /** In MB. */
 const residentOf = (pid: number) =>
@@ -27,12 +27,12 @@ it.scopedLive(
       for (const { ws } of stuck) ws.pause()
       const pid = gateway.process.pid ?? 0
 
-      yield* Effect.promise(() => client.prompt(id, "/stream 2000"))
+      yield* Effect.promise(() => client.prompt(id, "/stream 2000", { whenBusy: "queue" }))
       yield* Program.eventually(() => reads.texts.at(-1)?.includes("RunEnded"))
       const before = residentOf(pid)
       let most = 0
       for (let round = 1; round <= 5; round++) {
-        const { runId } = yield* Effect.promise(() => client.prompt(id, "/stream 20000"))
+        const { runId } = yield* Effect.promise(() => client.prompt(id, "/stream 20000", { whenBusy: "queue" }))
         yield* Program.eventually(() => {
           most = Math.max(most, residentOf(pid))
           return reads.texts.at(-1)?.includes(runId) === true && reads.texts.at(-1)?.includes("RunEnded") === true

@@ -3,6 +3,7 @@ import * as FastCheck from "effect/FastCheck"
 import { type Rules, unsafeRules } from "../../../src/lifecycle/restart/RestartPolicy.js"
 import type { Action, Cause, Event, Memory, State } from "../../../src/lifecycle/restart/RestartState.js"
 import { transition, view } from "../../../src/lifecycle/restart/RestartState.js"
+import "../../seed.js"
 
 /** One key, driven by hand; time stands still unless it is told to pass. */
 const key = (rules: Rules) => {

@@ -68,7 +68,7 @@ const tlsSockets = () => {
 }
 
 const eventually = (what: () => boolean) =>
-  Effect.sleep("5 millis").pipe(Effect.repeat({ until: what }), Effect.timeout("5 seconds"), Effect.orDie)
+  Effect.sleep("5 millis").pipe(Effect.repeat({ until: what }), Effect.timeout("20 seconds"), Effect.orDie)
 
 const all = (connection: SseSource.SseConnection) => {
   const seen: Array<SseSource.SseEvent> = []
@@ -317,7 +317,7 @@ describe("SseSource", () => {
             heartbeat,
             handle: ({ data }) => Effect.sync(() => void handled.push(data))
           }),
-        idle: "300 millis",
+        idle: "1 second",
         redial: Backoff.make({ base: "1 millis" }),
         redialAfter: Effect.tap(source.retry, (retry) => Effect.sync(() => delays.push(Duration.toMillis(retry)))),
         onEnd: ({ reason }) => Effect.sync(() => void ends.push(reason))

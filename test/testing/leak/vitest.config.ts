@@ -18,7 +18,7 @@ export default defineConfig({
     minWorkers: 3,
     include: ["*.planted.ts"],
     testTimeout: 60_000,
-    hookTimeout: 1000,
+    hookTimeout: 10_000,
     teardownTimeout: 1000
   }
 })

@@ -5,7 +5,7 @@ import { leakFreeFile } from "holdfast/testing/vitest"
 import { processesWith } from "../../../program.js"
 import { faulty, open, runs, textOf, until } from "./support.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 describe("a server of 2025-11-25 with faults", () => {
   it.scopedLive("that exits when it is asked for 2026 is started again and asked for less; a greeting on stdout is passed over", () =>
@@ -127,16 +127,16 @@ describe("a server of 2025-11-25 with faults", () => {
 
   it.scopedLive("that gives no sign of life: the call is given up; while a person is asked no time passes", () =>
     Effect.gen(function*() {
-      const { asked, call } = yield* open({ ...faulty(), callTimeout: 0.3 })
+      const { asked, call } = yield* open({ ...faulty(), callTimeout: 1 })
       expect((yield* Effect.flip(call("sleep"))).message).toBe(
-        "faulty: no sign of life came for 300ms, so it was given up"
+        "faulty: no sign of life came for 1s, so it was given up"
       )
       const calling = yield* Effect.fork(call("ask", { message: "slow" }))
       const question = yield* asked
       // nor for one that may be the one that asked
       const other = yield* Effect.fork(call("ask", { message: "slower" }))
       const second = yield* asked
-      yield* Effect.sleep("600 millis")
+      yield* Effect.sleep("1500 millis")
       yield* second.answer({ action: "decline" })
       yield* question.answer({ action: "cancel" })
       expect(textOf(yield* Fiber.join(calling))).toContain("cancel")

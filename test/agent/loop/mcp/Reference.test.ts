@@ -4,18 +4,11 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { leakFreeFile } from "holdfast/testing/vitest"
 import * as ChildProcess from "node:child_process"
-import * as Net from "node:net"
 import type { McpServer } from "../../../../src/agent/loop/mcp/McpOptions.js"
+import { ownPort } from "../../../program.js"
 import { everything, modern, open, reference, textOf, until } from "./support.js"
 
-leakFreeFile()
-
-const freePort = Effect.async<number>((resume) => {
-  const server = Net.createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
+leakFreeFile({ grace: "5 seconds" })
 
 /** The reference server over streamable HTTP, in a process of its own. */
 const remoteAt = Effect.fnUntraced(function*(port: number) {
@@ -42,7 +35,7 @@ const remoteAt = Effect.fnUntraced(function*(port: number) {
   return { process, server }
 })
 
-const remote = Effect.flatMap(freePort, remoteAt)
+const remote = Effect.flatMap(ownPort, remoteAt)
 
 const peers: ReadonlyArray<[string, Effect.Effect<McpServer, never, Scope.Scope>]> = [
   ["stdio", Effect.succeed(reference)],
@@ -135,7 +128,7 @@ describe.each(peers)("the reference server over %s", (_, peer) => {
 describe("the reference server over streamable HTTP, after a restart that nobody has seen", () => {
   it.scopedLive("knows no session: the call, which it has not made, is made in a new one", () =>
     Effect.gen(function*() {
-      const port = yield* freePort
+      const port = yield* ownPort
       const { call, warnings } = yield* Effect.flatMap(
         Effect.scope,
         (scope) =>

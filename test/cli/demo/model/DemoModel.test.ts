@@ -14,7 +14,7 @@ import { leakFreeFile } from "holdfast/testing/vitest"
 import * as DemoModel from "../../../../src/cli/demo/model/DemoModel.js"
 import * as Program from "../../program.js"
 
-leakFreeFile()
+leakFreeFile({ grace: "5 seconds" })
 
 const demo = DemoModel.make({ port: 0, pace: 0 })
 
