@@ -175,7 +175,9 @@ describe("a conversation", () => {
           const name = form.getByRole("textbox", { name: "Your name" })
           await form.getByText("Expected a value: the field is required").waitFor()
           expect(await name.getAttribute("aria-invalid")).toBe("true")
-          expect(await page.evaluate("document.activeElement.name")).toBe("name")
+          await expect.poll(() => page.evaluate<string>("document.activeElement.name"), { timeout: 30_000 }).toBe(
+            "name"
+          )
           const describedBy = await name.getAttribute("aria-describedby")
           const texts = await Promise.all(
             (describedBy ?? "").split(" ").map((id) => page.locator(`[id="${id}"]`).innerText())
@@ -287,13 +289,14 @@ describe("a conversation", () => {
         const box = page.getByLabel("Message to the agent")
         await box.fill("/st")
         const commands = page.getByRole("listbox", { name: "Commands" })
+        await commands.waitFor()
         expect(await commands.getByRole("option").allInnerTexts()).toMatchObject([/^\/stream how many/, /^\/stay/])
         await box.press("ArrowDown")
         await box.press("Enter")
-        expect(await box.inputValue()).toBe("/stay")
+        await expect.poll(() => box.inputValue(), { timeout: 30_000 }).toBe("/stay")
         await box.fill("/stream")
         await box.press("Tab")
-        expect(await box.inputValue()).toBe("/stream ")
+        await expect.poll(() => box.inputValue(), { timeout: 30_000 }).toBe("/stream ")
         await box.fill("")
         await page.getByLabel("Mode").selectOption("Verbose")
         await page.getByLabel("Pace").selectOption("slow")

@@ -61,6 +61,8 @@ export const spawn = Effect.fnUntraced(function*(options: Options, ...args: Read
 export const start = Effect.fnUntraced(function*(options: Options, ...args: ReadonlyArray<string>) {
   const { child, exited, stderr } = yield* spawn(options, ...args)
   const updates: Array<acp.SessionNotification> = []
+  /** Of each session what its agent has said, which is looked at again and again. */
+  const said = new Map<string, string>()
   const questions: Array<Question> = []
   const completed: Array<string> = []
   /** What came, in order: the kinds of updates, and questions. */
@@ -92,6 +94,7 @@ export const start = Effect.fnUntraced(function*(options: Options, ...args: Read
     .onNotification(acp.methods.client.session.update, ({ params }) => {
       order.push(params.update.sessionUpdate)
       updates.push(params)
+      said.set(params.sessionId, (said.get(params.sessionId) ?? "") + textOf([params.update], "agent_message_chunk"))
     })
     .onNotification(acp.methods.client.elicitation.complete, ({ params }) => {
       completed.push(params.elicitationId)
@@ -116,6 +119,7 @@ export const start = Effect.fnUntraced(function*(options: Options, ...args: Read
     stderr,
     lines,
     updates,
+    said: (sessionId: string) => said.get(sessionId) ?? "",
     questions,
     completed,
     order,
@@ -152,7 +156,7 @@ export const session = (editor: Editor, sessionId: string) => {
     editor.call((agent) =>
       agent.request(acp.methods.agent.session.prompt, { sessionId, prompt: [{ type: "text", text }] })
     )
-  const said = (from = 0) => textOf(updates(from), "agent_message_chunk")
+  const said = () => editor.said(sessionId)
   return {
     sessionId,
     updates,
@@ -164,8 +168,12 @@ export const session = (editor: Editor, sessionId: string) => {
     /** One turn, and what was said in it. */
     turn: (text: string) =>
       Effect.suspend(() => {
-        const from = updates().length
-        return Effect.map(prompt(text), ({ stopReason }) => ({ stopReason, updates: updates(from), said: said(from) }))
+        const [from, before] = [updates().length, said().length]
+        return Effect.map(prompt(text), ({ stopReason }) => ({
+          stopReason,
+          updates: updates(from),
+          said: said().slice(before)
+        }))
       }),
     says: (text: string) => until(`"${text}" in ${sessionId}`, () => said().includes(text)),
     cancel: editor.call((agent) => agent.notify(acp.methods.agent.session.cancel, { sessionId }))
