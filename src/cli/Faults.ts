@@ -63,12 +63,14 @@ const canBeWritten = ({ _tag }: AST.AST): boolean => _tag !== "Declaration" && _
 
 const isOfFile = (form: ParseResult.ParseIssue): boolean => form._tag !== "Type" || canBeWritten(form.ast)
 
-/** Of what is large, and may hold what is not for everybody's eyes, its kind is told. */
-const shown = (actual: unknown): string =>
+/** Of what is large, and may hold what is not for everybody's eyes, its kind is told: also of a text where an object is due, as headers are. */
+const shown = (actual: unknown, must: string): string =>
   Array.isArray(actual)
     ? "a list"
     : Predicate.isRecord(actual)
     ? "an object"
+    : typeof actual === "string" && must.startsWith("an object")
+    ? "a text"
     : JSON.stringify(actual) ?? "nothing"
 
 /** The words that the schema has for its faults. */
@@ -136,5 +138,7 @@ export const ofIssue = (issue: ParseResult.ParseIssue): ReadonlyArray<Fault> =>
   Arr.dedupeWith(found(issue, []), (a, b) => a.path.join(".") === b.path.join("."))
     .map(({ path, ...fault }) => ({
       path,
-      message: fault.must === undefined ? fault.message : `must be ${fault.must}, not ${shown(fault.actual)}`
+      message: fault.must === undefined
+        ? fault.message
+        : `must be ${fault.must}, not ${shown(fault.actual, fault.must)}`
     }))

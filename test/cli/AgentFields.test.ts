@@ -69,7 +69,7 @@ describe("a field of an agent that holds what it cannot", () => {
     ["acp", { maxMessageBytes: 1.5 }, "maxMessageBytes: must be a whole number from 1, not 1.5"],
     ["acp", { startTimeout: 5 }, "startTimeout: must be a time like \"30 seconds\", not 5"],
     ["acp", { grace: { term: "soon" } }, "grace.term: must be a time like \"30 seconds\", not \"soon\""],
-    ["acp", { grace: "5 seconds" }, "grace: must be an object, not \"5 seconds\""],
+    ["acp", { grace: "5 seconds" }, "grace: must be an object, not a text"],
     ["acp", { mcpServers: { name: "x" } }, "mcpServers: must be a list, not an object"],
     ["acp", { mcpServers: [{ name: "x" }] }, "mcpServers.0.command: is missing"],
     ["acp", { mcpServers: [{ name: "x", type: "http" }] }, "mcpServers.0.url: is missing"],
@@ -81,7 +81,7 @@ describe("a field of an agent that holds what it cannot", () => {
     [
       "acp",
       { mcpServers: ["npx server"] },
-      "mcpServers.0: must be an object with type, name, url or an object with name, command, not \"npx server\""
+      "mcpServers.0: must be an object with type, name, url or an object with name, command, not a text"
     ],
     ["agentctl", { url: 5 }, "url: must be an address such as \"http://127.0.0.1:39429\", not 5"],
     ["agentctl", { nonce: 5 }, "nonce: must be a text, { fromEnv: NAME } or { fromFile: PATH }"],
@@ -91,7 +91,7 @@ describe("a field of an agent that holds what it cannot", () => {
     ["agui", { forwardedProps: [] }, "forwardedProps: must be an object, not a list"],
     ["agui", { askTools: "Ask" }, "askTools: must be a list, not \"Ask\""],
     ["agui", { maxHistoryCharacters: -1 }, "maxHistoryCharacters: must be a whole number from 0, not -1"],
-    ["loop", { model: "gpt" }, "model: must be an object with provider, model, not \"gpt\""],
+    ["loop", { model: "gpt" }, "model: must be an object with provider, model, not a text"],
     [
       "loop",
       { permissions: { allow: [5] } },

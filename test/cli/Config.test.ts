@@ -204,7 +204,7 @@ describe("Config", () => {
   it.effect("what is no list, or has no keys, is told in a line, however much could stand there", () =>
     Effect.gen(function*() {
       expect(yield* faults(settings({ file: "holdfast" }))).toEqual([
-        "holdfast.yaml: must be an object, not \"holdfast\""
+        "holdfast.yaml: must be an object, not a text"
       ])
       expect(yield* faults(settings({ file: "agents: []\nlimits: 5\nroots: /tmp\nallowedHosts: { a: 1 }" }))).toEqual([
         "holdfast.yaml: allowedHosts: must be a list, not an object",
