@@ -31,6 +31,15 @@ const setup = Effect.gen(function*() {
   return { ...faulty, recorder, told, close: Scope.close(scope, Exit.void) }
 })
 
+/** A log that has stored what it was given, and says so when the gate is opened. */
+const gated = Effect.gen(function*() {
+  const { log, session, stored } = yield* Harness.faultyLog
+  const id = yield* session
+  const gate = yield* Deferred.make<void>()
+  const append: typeof log.append = (...args) => Effect.zipLeft(log.append(...args), Deferred.await(gate))
+  return { log, stored, id, gate, recorder: yield* Recorder.make({ ...log, append }, id, []) }
+})
+
 describe("Recorder", () => {
   it.scoped("what cannot be recorded does not begin", () =>
     Effect.gen(function*() {
@@ -129,14 +138,7 @@ describe("Recorder", () => {
 
   it.scoped("what is owed waits for what is stored next and comes before it, what comes while the log is busy included", () =>
     Effect.gen(function*() {
-      const { log, session, stored } = yield* Harness.faultyLog
-      const id = yield* session
-      const gate = yield* Deferred.make<void>()
-      const recorder = yield* Recorder.make(
-        { ...log, append: (...args) => Effect.zipLeft(log.append(...args), Deferred.await(gate)) },
-        id,
-        []
-      )
+      const { gate, id, log, recorder, stored } = yield* gated
       recorder.owe([text("a")])
       expect(yield* log.head(id)).toBe(1)
       const beginning = yield* Effect.fork(recorder.begin(started))
@@ -155,14 +157,7 @@ describe("Recorder", () => {
 
   it.scoped("a piece that is held back is not lost with another of its message that is on its way to the log", () =>
     Effect.gen(function*() {
-      const { log, session, stored } = yield* Harness.faultyLog
-      const id = yield* session
-      const gate = yield* Deferred.make<void>()
-      const recorder = yield* Recorder.make(
-        { ...log, append: (...args) => Effect.zipLeft(log.append(...args), Deferred.await(gate)) },
-        id,
-        []
-      )
+      const { gate, id, log, recorder, stored } = yield* gated
       expect(recorder.hold(piece("a"))).toBe(true)
       const letting = yield* Effect.fork(recorder.letGo)
       yield* Effect.repeat(Effect.zipRight(Effect.yieldNow(), log.head(id)), { until: (head) => head === 2 })

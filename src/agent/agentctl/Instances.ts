@@ -84,7 +84,7 @@ export const make = (control: Control, leaveTimeout: Duration.DurationInput = "5
   const remove = (id: string, { sessionId }: Place) =>
     Effect.catchAll(bounded(control.remove(id), step), ({ message }) =>
       Effect.logWarning(
-        `the instance ${id} of session ${sessionId} may be left on its agent host, until the session is opened again: ${message}`
+        `the instance ${id} of session ${sessionId} may be left on its agent host: ${message}`
       ))
 
   /** The host may have made it, or may still: the request or its answer was lost. */

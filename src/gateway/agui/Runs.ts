@@ -159,9 +159,9 @@ export const make = (sessions: Sessions["Type"], agents: Agents["Type"]) => {
     )
     const { runId, seq } = yield* prompt.pipe(
       // who has stopped a turn means it to be over: a client's Stop is followed by the next message at once
-      Effect.catchIf(
-        (error) => error._tag === "SessionBusy" && error.stopping === true,
-        (error) => error._tag === "SessionBusy" ? Effect.zipRight(ended(id, error.runId, head), prompt) : error
+      Effect.catchTag(
+        "SessionBusy",
+        (busy) => busy.stopping === true ? Effect.zipRight(ended(id, busy.runId, head), prompt) : Effect.fail(busy)
       ),
       // to queue and to steer are no words of this protocol
       Effect.catchTag("SessionBusy", ({ runId }) => {
